@@ -1,0 +1,1 @@
+"""Talks to models. One protocol, `Sampler`, and the engines behind it. Imports only `schemas`."""

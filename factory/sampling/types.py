@@ -1,0 +1,85 @@
+"""What every engine takes and gives."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from schemas.manifest import ModelRef
+from schemas.records import Message
+
+Capability = Literal["logprobs", "token_ids", "seed", "json_schema", "top_k"]
+
+
+class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
+    """How to draw an answer. Every field can change the answer, so every field is in the request key."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int | None = None
+    max_tokens: int = 1024
+    stop: tuple[str, ...] = ()
+    seed: int | None = None
+    logprobs: bool = False  # natural log of each sampled token's probability, as the sampler drew it
+    token_ids: bool = False
+    json_schema: dict[str, Any] | None = None
+    chat_template_kwargs: dict[str, Any] = {}
+
+    def needs(self) -> frozenset[Capability]:
+        """What an engine must be able to do to serve this request."""
+        wanted: dict[Capability, bool] = {
+            "logprobs": self.logprobs,
+            "token_ids": self.token_ids,
+            "json_schema": self.json_schema is not None,
+            "top_k": self.top_k is not None,
+        }
+        return frozenset(name for name, is_wanted in wanted.items() if is_wanted)
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model said to one request. `logprobs` and `token_ids` have one entry per sampled token."""
+
+    text: str
+    reasoning: str | None = None  # where the endpoint divides it from the text itself
+    finish_reason: str
+    n_prompt_tokens: int
+    n_completion_tokens: int
+    prompt_token_ids: list[int] | None = None
+    token_ids: list[int] | None = None
+    logprobs: list[float] | None = None
+
+
+class EngineStats(msgspec.Struct, kw_only=True):
+    """What an engine did so far; read by the progress line and written to the build's report."""
+
+    requests: int = 0
+    answered: int = 0
+    in_flight: int = 0
+    limit: int = 0  # requests that may be in flight now
+    refused: int = 0  # 429
+    retried: dict[str, int] = msgspec.field(default_factory=dict)  # by kind
+
+
+class Sampler(Protocol):
+    """A model that answers. Safe to call from many tasks at once; it paces itself.
+
+    `sample` draws `n` answers. It retries what can be retried until the row's deadline, then raises
+    `RowError`; it raises `RunError` when no row can succeed (see `factory.sampling.errors`).
+    """
+
+    @property
+    def model(self) -> ModelRef: ...  # known after start()
+
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+
+    @property
+    def stats(self) -> EngineStats: ...
+
+    async def start(self) -> None:
+        """Connect, check that the model is there, learn its revision. Raises `RunError`."""
+
+    async def sample(self, messages: list[Message], n: int, params: SamplingParams) -> list[Answer]: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""What is good: verifiers, which compute, and judges, which ask a model."""

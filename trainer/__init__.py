@@ -1,0 +1,1 @@
+"""Trains on what the factory makes."""
