@@ -1,0 +1,78 @@
+"""The `factory` command. It parses, hands on, and turns errors into one line and an exit code.
+
+0 done                    1 failed                        2 wrong usage, recipe or input
+3 too many rows failed    4 the budget is spent           5 another process has the lock or the race
+75 stopped by SIGTERM     130 stopped by Ctrl-C           (after both the same command goes on)
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib.metadata import version
+
+from cyclopts import App, CycloptsError
+
+DONE, FAILED, USAGE, TOO_MANY_FAILURES, BUDGET, CONFLICT, TERMINATED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 75, 130
+
+app = App(
+    name="factory",
+    help="Build versioned datasets with language models: prompts, traces, completions, preference pairs.",
+    version=lambda: version("synthetic-data-factory"),
+)
+app.command("factory.commands.build:app", name="build", help="Build a version of a dataset.")
+app.command("factory.commands.datasets:app", name="datasets", help="Look at datasets, check, tag, export, clean.")
+
+
+def main(argv: list[str] | None = None) -> int:
+    try:
+        result = app(argv, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as err:
+        return _say(str(err), USAGE)
+    except KeyboardInterrupt:
+        return _say("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        return FAILED
+    except Exception as err:
+        code = _exit_code(err)
+        if code is None:
+            raise  # a bug of ours: the traceback is what is needed
+        return _say(str(err), code)
+    return result if isinstance(result, int) else DONE
+
+
+def _exit_code(err: Exception) -> int | None:
+    """The exit code of an error that a person can act on; None for any other."""
+    from factory.budget import BudgetStop
+    from factory.build import TooManyFailures
+    from factory.fold import NothingMade
+    from factory.recipes import RecipeError
+    from factory.run import Interrupted, UnitsLeft
+    from factory.sampling.errors import SamplingError
+    from schemas.errors import ConflictError, CorruptError, DataError
+
+    if isinstance(err, Interrupted):
+        return TERMINATED if err.received is signal.SIGTERM else INTERRUPTED
+    codes: dict[type[Exception], int] = {
+        RecipeError: USAGE,
+        BudgetStop: BUDGET,
+        TooManyFailures: TOO_MANY_FAILURES,
+        NothingMade: TOO_MANY_FAILURES,
+        UnitsLeft: DONE,
+        ConflictError: CONFLICT,
+        CorruptError: FAILED,
+        DataError: USAGE,
+        SamplingError: FAILED,
+        OSError: FAILED,
+    }
+    return next((code for kind, code in codes.items() if isinstance(err, kind)), None)
+
+
+def _say(message: str, code: int) -> int:
+    label = "" if code == DONE else "error: "
+    print(f"{label}{message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

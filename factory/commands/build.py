@@ -1,0 +1,180 @@
+"""`factory build KIND`: the flags of each kind, put over its recipe."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+if TYPE_CHECKING:
+    from factory.plan import Plan
+    from factory.run import Options
+    from schemas.manifest import Manifest
+
+app = App(name="build", help="Build a version of a dataset. The same command goes on where a killed one stopped.")
+
+Settings = Annotated[list[str], Parameter(name="--set", negative="")]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """Flags of every kind."""
+
+    recipe: Path | None = None
+    "TOML file with all settings; flags go over it"
+    out: str | None = None
+    "folder of the dataset to write, or a bare name under the workspace (default: the kind's name)"
+    set: Settings = field(default_factory=list)
+    "any setting of the recipe as KEY=VALUE, for example --set sampling.temperature=0.7"
+    limit: int | None = None
+    "only the first so many prompts"
+    json: Annotated[bool, Parameter(negative="")] = False
+    "print one JSON object on stdout"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Asking(Common):
+    """Flags of every kind that asks a model."""
+
+    data: str | None = None
+    "the prompts: a folder or name with a version, for example prompts@v1"
+    policy: Annotated[list[str], Parameter(negative="", consume_multiple=False)] = field(default_factory=list)
+    "a checkpoint folder, an endpoint's URL, or replay:RECORDING; give it several times for several models"
+    model: str | None = None
+    "the model's name at an endpoint"
+    engine: str | None = None
+    "openai, vllm, transformers, litellm or replay, where the choice made for you is not the one you want"
+    n: int | None = None
+    "answers to each prompt"
+    max_cost: float | None = None
+    "stop cleanly before this many US dollars are passed"
+    dry_run: Annotated[bool, Parameter(negative="")] = False
+    "say what would be asked, and what it would cost and take; ask nothing"
+    again: Annotated[bool, Parameter(negative="")] = False
+    "build a new version even if this build is committed: only rows that failed are asked again"
+    abandon: Annotated[bool, Parameter(negative="")] = False
+    "drop the unfinished build of another recipe that stands in the way"
+    shard: str | None = None
+    "i/n: do only every n-th unit, for Slurm arrays and the like"
+
+    def flags(self) -> dict[str, Any]:
+        """The flags as settings of the recipe; None leaves the recipe's own."""
+        named = {"name": self.model, "engine": self.engine}
+        table = {key: value for key, value in named.items() if value is not None}
+        policies = [{"model": policy, **table} for policy in self.policy]
+        return {
+            "data": self.data,
+            "policy": policies or None,
+            "n": self.n,
+            "limit": self.limit,
+            "run.max_cost": self.max_cost,
+        }
+
+
+@app.command
+def prompts(
+    *,
+    source: str | None = None,
+    prompt_column: str | None = None,
+    ground_truth_column: str | None = None,
+    id_column: str | None = None,
+    verifier: str | None = None,
+    licence: str | None = None,
+    common: Common | None = None,
+) -> int:
+    """Prompts from a JSONL or Parquet file, a Hugging Face dataset, or a reasoning-gym task family.
+
+    Args:
+        source: FILE.jsonl, FILE.parquet, hf:ORG/NAME, or reasoning-gym:FAMILY
+        prompt_column: the column with the prompt: a text, or a list of messages
+        ground_truth_column: the column with the right answer
+        id_column: the column with the row's own id
+        verifier: the verifier that checks answers, for example gsm8k
+        licence: SPDX name of the licence of the source
+    """
+    from pipelines.prompts import PromptsRecipe
+
+    from factory.prompts import run_prompts
+    from factory.recipes import load_recipe
+
+    common = common or Common()
+    flags = {
+        "source": source,
+        "prompt_column": prompt_column,
+        "ground_truth_column": ground_truth_column,
+        "id_column": id_column,
+        "verifier": verifier,
+        "licence": licence,
+        "limit": common.limit,
+    }
+    recipe = load_recipe(PromptsRecipe, common.recipe, flags, common.set)
+    return _report(run_prompts(recipe, common.out or "prompts"), common.json)
+
+
+@app.command
+def completions(*, asking: Asking | None = None) -> int:
+    """A policy's answers to each prompt, as sampled, with token ids and log-probs."""
+    return _build("completions", asking or Asking())
+
+
+@app.command
+def traces(*, asking: Asking | None = None) -> int:
+    """A teacher's reasoning and answer to each prompt, as training conversations."""
+    return _build("traces", asking or Asking())
+
+
+@app.command
+def preference(*, asking: Asking | None = None) -> int:
+    """Pairs of a policy's own answers: one that the verifier finds correct, chosen against one that it finds wrong."""
+    return _build("preference", asking or Asking())
+
+
+def _build(kind: str, asking: Asking) -> int:
+    from factory.loop import run_loop
+    from factory.recipes import load_recipe
+    from factory.run import run_build
+    from pipelines.registry import PIPELINES
+
+    recipe = load_recipe(PIPELINES[kind].recipe, asking.recipe, asking.flags(), asking.set)
+    return _report(run_loop(run_build(kind, recipe, _options(kind, asking))), asking.json)
+
+
+def _options(kind: str, asking: Asking) -> Options:
+    from factory.run import Options
+
+    return Options(
+        out=asking.out or kind,
+        dry_run=asking.dry_run,
+        again=asking.again,
+        abandon=asking.abandon,
+        shard=_shard(asking.shard),
+    )
+
+
+def _shard(text: str | None) -> tuple[int, int]:
+    """ "2/8" -> (2, 8)."""
+    from factory.recipes import RecipeError
+
+    if text is None:
+        return 0, 1
+    index, _, count = text.partition("/")
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise RecipeError(f"--shard {text}: write i/n with 0 <= i < n, for example 0/8")
+    return int(index), int(count)
+
+
+def _report(result: Manifest | Plan, as_json: bool) -> int:
+    from factory.report import print_manifest, print_plan
+    from schemas.manifest import Manifest
+
+    if isinstance(result, Manifest):
+        print_manifest(result, as_json)
+    else:
+        print_plan(result, as_json)
+    sys.stdout.flush()
+    return 0

@@ -1,0 +1,114 @@
+"""Drawing answers through the ledger: what is there is used, what is not is asked for once and kept."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+import msgspec
+
+from factory.budget import Budget
+from factory.ledger import Entry, Ledger
+from factory.sampling.errors import RowError
+from factory.sampling.request import Drawn, Missed, RequestKeys, derive_seed
+from factory.sampling.types import Answer, Sampler, SamplingParams
+from schemas.manifest import ModelRef
+from schemas.records import Message
+
+
+class LedgerDrawer:
+    """Draws groups from `sampler`, one request a sample, so that one slow or dead sample costs no other."""
+
+    def __init__(self, sampler: Sampler, ledger: Ledger, build_id: str, budget: Budget) -> None:
+        self.sampler = sampler
+        self._ledger = ledger
+        self._build_id = build_id
+        self._budget = budget
+        self._keys = RequestKeys(sampler.model)
+        self._pending: dict[str, asyncio.Future[Answer]] = {}
+
+    @property
+    def model(self) -> ModelRef:
+        return self.sampler.model
+
+    async def draw(
+        self, messages: list[Message], n: int, params: SamplingParams, row_seed: int
+    ) -> list[Drawn | Missed]:
+        keys = self._keys.group(messages, n, msgspec.structs.replace(params, seed=row_seed))
+        found = self._ledger.find(keys)
+        seeds = [derive_seed(row_seed, index) for index in range(n)]
+
+        async def member(index: int) -> Drawn | Missed:
+            key = keys[index]
+            asked = key not in found
+            try:
+                answer = await self._ask_once(key, messages, params, seeds[index]) if asked else found[key]
+            except RowError as err:
+                return Missed(sample_index=index, error=err)
+            return Drawn(sample_index=index, request_key=key, seed=seeds[index], answer=answer, asked=asked)
+
+        if n == 1:
+            return [await member(0)]
+        return await _gather([member(index) for index in range(n)])
+
+    async def _ask_once(self, key: str, messages: list[Message], params: SamplingParams, seed: int) -> Answer:
+        """Ask, unless the same request is on its way already: then wait for that one."""
+        if (pending := self._pending.get(key)) is not None:
+            return await asyncio.shield(pending)
+        future = self._pending[key] = asyncio.get_running_loop().create_future()
+        try:
+            answer = await self._ask(key, messages, msgspec.structs.replace(params, seed=seed))
+        except BaseException as err:
+            future.set_exception(err)
+            future.exception()  # seen: nobody else may be waiting
+            raise
+        else:
+            future.set_result(answer)
+            return answer
+        finally:
+            del self._pending[key]
+
+    async def _ask(self, key: str, messages: list[Message], params: SamplingParams) -> Answer:
+        async with self._budget.reserve(self.model.model, messages, params) as reservation:
+            started = time.monotonic()
+            [answer] = await self.sampler.sample(messages, 1, params)
+            entry = Entry(key, self.model.model, self._build_id, time.monotonic() - started, answer)
+            answer = await self._ledger.keep(entry)
+            reservation.settle(answer)
+            return answer
+
+
+class ReplayDrawer:
+    """Draws recorded answers. They are on disk already and cost nothing: the ledger is not asked."""
+
+    def __init__(self, sampler: Sampler) -> None:
+        self.sampler = sampler
+        self._keys = RequestKeys(sampler.model)
+
+    @property
+    def model(self) -> ModelRef:
+        return self.sampler.model
+
+    async def draw(
+        self, messages: list[Message], n: int, params: SamplingParams, row_seed: int
+    ) -> list[Drawn | Missed]:
+        keys = self._keys.group(messages, n, params)
+        try:
+            answers = await self.sampler.sample(messages, n, params)
+        except RowError as err:
+            return [Missed(sample_index=index, error=err) for index in range(n)]
+        return [
+            Drawn(sample_index=index, request_key=keys[index], seed=None, answer=answer, asked=False)
+            for index, answer in enumerate(answers)
+        ]
+
+
+async def _gather(members: Sequence[Coroutine[Any, Any, Drawn | Missed]]) -> list[Drawn | Missed]:
+    """All members, or the first error once each has ended: an answer on its way is still kept."""
+    outcomes = await asyncio.gather(*members, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]

@@ -1,0 +1,98 @@
+"""From a recipe's model table to the engine that serves it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from factory.recipes import RecipeError
+from factory.sampling.types import Sampler
+from pipelines.recipe import ModelTable, RunTable
+
+Role = str  # "policy", "teacher", "judge"
+
+
+class EngineContext(msgspec.Struct, frozen=True):
+    """What an engine may need beside its own table."""
+
+    table: ModelTable
+    run: RunTable
+    role: Role
+    home: Path  # the workspace
+    logs: Path  # where a server that we start writes its log
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """An engine's name, and why it was chosen."""
+
+    engine: str
+    why: str
+
+
+def choose_engine(table: ModelTable) -> Choice:
+    """The engine of a model: the one that the recipe names, else the one that its address calls for."""
+    if table.engine is not None:
+        return Choice(table.engine, "the recipe names it")
+    scheme, _, _ = table.model.partition(":")
+    if scheme in ("http", "https"):
+        return Choice("openai", "the policy is an endpoint's URL")
+    if scheme in ("replay", "litellm"):
+        return Choice(scheme, f"the policy begins with {scheme}:")
+    return _for_checkpoint(Path(table.model))
+
+
+def _for_checkpoint(folder: Path) -> Choice:
+    from factory.sampling.checkpoint import open_checkpoint
+    from factory.sampling.vllm import vllm_available
+
+    open_checkpoint(folder)  # say at once what is missing
+    if not _has_gpu():
+        return Choice("transformers", "there is no GPU here; --engine vllm takes vLLM's CPU build")
+    if (reason := vllm_available()) is not None:
+        return Choice("transformers", f"vLLM is not there: {reason}")
+    return Choice("vllm", "there is a GPU, and vLLM is installed")
+
+
+def _has_gpu() -> bool:
+    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
+
+
+def make_engine(context: EngineContext, engine: str) -> Sampler:
+    if engine not in ENGINES:
+        raise RecipeError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+    return ENGINES[engine](context)
+
+
+def _openai(context: EngineContext) -> Sampler:
+    from factory.sampling.openai import EndpointSettings, OpenAIEngine
+
+    table, run = context.table, context.run
+    return OpenAIEngine(
+        EndpointSettings(
+            base_url=table.model,
+            model=table.name,
+            role=context.role,
+            revision=table.revision,
+            api_key_env=table.api_key_env,
+            max_in_flight=run.max_in_flight,
+            row_deadline_s=run.row_deadline_s,
+            connect_timeout_s=run.connect_timeout_s,
+            idle_timeout_s=run.idle_timeout_s,
+            total_timeout_s=run.row_deadline_s,
+            max_answer_bytes=run.max_answer_bytes,
+        )
+    )
+
+
+def _replay(context: EngineContext) -> Sampler:
+    from factory.sampling.replay import ReplayEngine
+
+    return ReplayEngine(context.table.model.removeprefix("replay:"), context.home, context.role)
+
+
+ENGINES: dict[str, Callable[[EngineContext], Sampler]] = {
+    "openai": _openai,
+    "replay": _replay,
+}

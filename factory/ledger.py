@@ -1,0 +1,229 @@
+"""The ledger: every answer that was ever paid for, under its request key. One SQLite file serves a whole workspace.
+
+An answer is on disk before anything uses it. Answers that arrive together are committed together, so that the cost of
+a durable write is shared; the first answer under a key stays, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from queue import SimpleQueue
+
+import msgspec
+
+from factory.sampling.types import Answer
+from schemas.errors import DataError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS answers (
+    key BLOB PRIMARY KEY,
+    model TEXT NOT NULL,
+    build_id TEXT NOT NULL,
+    n_prompt_tokens INTEGER NOT NULL,
+    n_completion_tokens INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    created_at REAL NOT NULL,
+    answer BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS answers_by_build ON answers (build_id);
+PRAGMA user_version = 1;
+"""
+BUSY_TIMEOUT_S = 60
+COMPRESS_OVER_BYTES = 4096
+LARGEST_BATCH = 512
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Answer)
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """An answer on its way to the disk. `seconds` is how long the model took."""
+
+    key: str
+    model: str
+    build_id: str
+    seconds: float
+    answer: Answer
+
+
+class Spent(msgspec.Struct, frozen=True):
+    """What one build asked of one model."""
+
+    model: str
+    answers: int
+    n_prompt_tokens: int
+    n_completion_tokens: int
+
+
+class History(msgspec.Struct, frozen=True):
+    """What is known of a model's answers from earlier: token counts at three quantiles, seconds at the median."""
+
+    answers: int
+    low_tokens: int
+    likely_tokens: int
+    high_tokens: int
+    seconds: float
+
+
+def _pack(answer: Answer) -> bytes:
+    data = _encoder.encode(answer)
+    if len(data) > COMPRESS_OVER_BYTES:
+        return b"z" + zlib.compress(data, 1)
+    return b"r" + data
+
+
+def _unpack(blob: bytes) -> Answer:
+    return _decoder.decode(zlib.decompress(blob[1:]) if blob[:1] == b"z" else blob[1:])
+
+
+class Ledger:
+    """Opens, or makes, the ledger at `path`. Close it to wait for the last writes.
+
+    Reads are point look-ups on the caller's thread (microseconds); writes go through one writer thread.
+    """
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.path = path
+        self._reader = self._connect()
+        self._queue: SimpleQueue[tuple[Entry, Future[Answer]] | None] = SimpleQueue()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._write_until_closed, name="ledger", daemon=True)
+        self._thread.start()
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(
+                self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.executescript(SCHEMA)
+        except sqlite3.DatabaseError as err:
+            raise DataError(f"{self.path}: the ledger cannot be opened ({err}); restore it, or move it away") from err
+        return connection
+
+    def find(self, keys: Sequence[str]) -> dict[str, Answer]:
+        """The answers that are there, by key."""
+        found = {}
+        for key in keys:
+            row = self._reader.execute("SELECT answer FROM answers WHERE key = ?", (bytes.fromhex(key),)).fetchone()
+            if row is not None:
+                found[key] = _unpack(row[0])
+        return found
+
+    def has(self, keys: Iterable[str]) -> int:
+        """How many of `keys` have an answer."""
+        query = "SELECT 1 FROM answers WHERE key = ?"
+        return sum(self._reader.execute(query, (bytes.fromhex(key),)).fetchone() is not None for key in keys)
+
+    async def keep(self, entry: Entry) -> Answer:
+        """Return the key's answer once it is on the disk: this one, or the one that was there first.
+
+        Raises:
+            DataError: the disk is full or the file cannot be written; nothing was kept.
+        """
+        if self._failure is not None:
+            raise self._failure
+        future: Future[Answer] = Future()
+        self._queue.put((entry, future))
+        return await asyncio.wrap_future(future)
+
+    def spent(self, build_id: str) -> list[Spent]:
+        """What `build_id` asked for so far, over all its runs, by model."""
+        rows = self._reader.execute(
+            "SELECT model, count(*), sum(n_prompt_tokens), sum(n_completion_tokens) FROM answers"
+            " WHERE build_id = ? GROUP BY model",
+            (build_id,),
+        )
+        return [Spent(*row) for row in rows]
+
+    def history(self, model: str, sample: int = 10_000) -> History | None:
+        """Token counts (10th, 50th and 90th percentile) and seconds of the last `sample` answers, or None."""
+        rows = self._reader.execute(
+            "SELECT n_completion_tokens, seconds FROM answers WHERE model = ? ORDER BY rowid DESC LIMIT ?",
+            (model, sample),
+        ).fetchall()
+        if not rows:
+            return None
+        tokens = sorted(row[0] for row in rows)
+        seconds = sorted(row[1] for row in rows)
+        low, likely, high = (tokens[int(q * (len(tokens) - 1))] for q in (0.1, 0.5, 0.9))
+        return History(len(rows), low, likely, high, seconds[len(seconds) // 2])
+
+    def close(self) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        self._reader.close()
+
+    def _write_until_closed(self) -> None:
+        connection = self._connect()
+        try:
+            while (batch := self._next_batch()) is not None:
+                self._write(connection, batch)
+        finally:
+            connection.close()
+
+    def _next_batch(self) -> list[tuple[Entry, Future[Answer]]] | None:
+        """Wait for one entry, then take all that are there. None when closed."""
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < LARGEST_BATCH and not self._queue.empty():
+            item = self._queue.get()
+            if item is None:
+                self._queue.put(None)
+                break
+            batch.append(item)
+        return batch
+
+    def _write(self, connection: sqlite3.Connection, batch: list[tuple[Entry, Future[Answer]]]) -> None:
+        """Commit a batch, then hand each answer on. A failed write fails every row that waits for it."""
+        try:
+            kept = self._commit(connection, [entry for entry, _ in batch])
+        except sqlite3.Error as err:
+            self._failure = DataError(f"{self.path}: an answer could not be kept ({err}); free the disk and run again")
+            for _, future in batch:
+                future.set_exception(self._failure)
+            return
+        for (_, future), answer in zip(batch, kept, strict=True):
+            future.set_result(answer)
+
+    def _commit(self, connection: sqlite3.Connection, entries: list[Entry]) -> list[Answer]:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            kept = [self._insert(connection, entry) for entry in entries]
+            connection.execute("COMMIT")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+        return kept
+
+    def _insert(self, connection: sqlite3.Connection, entry: Entry) -> Answer:
+        key, answer = bytes.fromhex(entry.key), entry.answer
+        cursor = connection.execute(
+            "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (
+                key,
+                entry.model,
+                entry.build_id,
+                answer.n_prompt_tokens,
+                answer.n_completion_tokens,
+                entry.seconds,
+                time.time(),
+                _pack(answer),
+            ),
+        )
+        if cursor.rowcount == 1:
+            return answer
+        (blob,) = connection.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        return _unpack(blob)

@@ -1,0 +1,121 @@
+"""`--dry-run`: what a build would ask for, and what that would cost and take, before a cent is spent."""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+from factory.build import Job
+from factory.ledger import History, Ledger
+from factory.prices import PriceTable
+from factory.sampling.request import RequestKeys, derive_seed
+from pipelines.ask import Model, asked_messages
+from schemas.records import Prompt
+
+BYTES_PER_TOKEN = 3.5  # of English text, for an estimate of prompt tokens
+ASSUMED_SHARES = (0.1, 0.4, 1.0)  # of max_tokens, for a model that has no history here
+ASSUMED_SECONDS_PER_TOKEN = 0.02
+
+
+class Range(msgspec.Struct, frozen=True):
+    """Low, likely and high."""
+
+    low: float
+    likely: float
+    high: float
+
+    def scaled(self, factor: float) -> Range:
+        return Range(self.low * factor, self.likely * factor, self.high * factor)
+
+
+class ModelPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one model would be asked. Costs in US dollars, None where no price is known; seconds at full concurrency."""
+
+    model: str
+    engine: str
+    requests: int
+    in_ledger: int
+    prompt_tokens: int
+    completion_tokens: Range
+    usd: Range | None
+    seconds: Range
+    basis: str
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a build would do."""
+
+    build_id: str
+    kind: str
+    data: str
+    prompts: int
+    models: list[ModelPlan]
+    requests: int
+    usd: Range | None
+    seconds: Range
+
+
+def make_plan(job: Job, ledger: Ledger, prices: PriceTable) -> Plan:
+    """Read every prompt and look every request up; ask nothing."""
+    models = [_plan_model(job, model, ledger, prices) for model in job.models]
+    costs = [plan.usd for plan in models]
+    known = [cost for cost in costs if cost is not None]
+    return Plan(
+        build_id=job.build_id,
+        kind=job.kind,
+        data=job.recipe.data,
+        prompts=job.rows,
+        models=models,
+        requests=sum(plan.requests for plan in models),
+        usd=_sum(known) if len(known) == len(costs) else None,
+        seconds=_sum([plan.seconds for plan in models]),
+    )
+
+
+def _plan_model(job: Job, model: Model, ledger: Ledger, prices: PriceTable) -> ModelPlan:
+    recipe, ref = job.recipe, model.ref
+    keys = RequestKeys(ref)
+    requests = in_ledger = prompt_bytes = 0
+    for prompt in job.data.records(0, job.rows):
+        assert isinstance(prompt, Prompt)
+        messages = asked_messages(prompt, recipe)
+        params = msgspec.structs.replace(model.params, seed=derive_seed(recipe.seed, prompt.prompt_id))
+        there = ledger.has(keys.group(messages, recipe.n, params))
+        in_ledger += there
+        requests += recipe.n - there
+        prompt_bytes += (recipe.n - there) * sum(len(turn.content.encode("utf-8", "replace")) for turn in messages)
+    history = ledger.history(ref.model)
+    per_answer, seconds, basis = _expect(history, model.params.max_tokens)
+    prompt_tokens = math.ceil(prompt_bytes / BYTES_PER_TOKEN)
+    tokens = per_answer.scaled(requests)
+    price = prices.price(ref.model, ref.engine)
+    usd = (
+        None if price is None else Range(*(price.usd(prompt_tokens, round(n)) for n in msgspec.structs.astuple(tokens)))
+    )
+    return ModelPlan(
+        model=ref.model,
+        engine=ref.engine,
+        requests=requests,
+        in_ledger=in_ledger,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=tokens,
+        usd=usd,
+        seconds=seconds.scaled(requests / recipe.run.max_in_flight),
+        basis=basis,
+    )
+
+
+def _expect(history: History | None, max_tokens: int) -> tuple[Range, Range, str]:
+    """Completion tokens and seconds of one answer, and where the figures come from."""
+    if history is None:
+        tokens = Range(*(share * max_tokens for share in ASSUMED_SHARES))
+        basis = "no answer of this model is in the ledger: 10%, 40%, 100% of max_tokens at 50 tokens/s are assumed"
+        return tokens, tokens.scaled(ASSUMED_SECONDS_PER_TOKEN), basis
+    tokens = Range(history.low_tokens, history.likely_tokens, min(history.high_tokens, max_tokens))
+    basis = f"{history.answers} answers of this model in the ledger (10th, 50th, 90th percentile)"
+    return tokens, Range(history.seconds / 2, history.seconds, history.seconds * 2), basis
+
+
+def _sum(ranges: list[Range]) -> Range:
+    return Range(*(sum(part) for part in zip(*map(msgspec.structs.astuple, ranges), strict=True)))

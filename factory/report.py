@@ -1,0 +1,58 @@
+"""What a build prints at its end: the result on stdout, for people or as one JSON object."""
+
+from __future__ import annotations
+
+import sys
+
+import msgspec
+
+from factory.plan import Plan, Range
+from schemas.manifest import Cost, Manifest
+
+
+def _print_json(value: object) -> None:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+
+def print_manifest(manifest: Manifest, as_json: bool) -> None:
+    if as_json:
+        dataset = {"dataset": f"{manifest.name}@v{manifest.version}"}
+        _print_json({**dataset, **msgspec.to_builtins(manifest)})
+        return
+    size = f"{manifest.rows} rows, {len(manifest.shards)} shards"
+    print(f"{manifest.name}@v{manifest.version}: {size}, {_cost(manifest.cost)}")
+    for count in manifest.counters:
+        lost = [f"{number} {kind}" for kind, number in {**count.dropped, **count.failed}.items()]
+        print(f"  {count.stage}: {count.rows_in} in, {count.rows_out} out" + (f"; {', '.join(lost)}" if lost else ""))
+
+
+def _cost(cost: Cost) -> str:
+    return "cost unknown: no price for this model" if cost.usd is None else f"${cost.usd:.4f}"
+
+
+def print_plan(plan: Plan, as_json: bool) -> None:
+    if as_json:
+        _print_json(plan)
+        return
+    print(f"build {plan.kind} from {plan.data}: {plan.prompts:,} prompts, {plan.requests:,} requests")
+    for model in plan.models:
+        print(
+            f"  {model.model} ({model.engine}): {model.requests:,} requests, {model.in_ledger:,} answers in the ledger"
+        )
+        print(f"    prompt tokens      {model.prompt_tokens:,}")
+        print(f"    completion tokens  {_range(model.completion_tokens, ',.0f')}")
+        print(f"    US dollars         {_usd(model.usd)}")
+        print(f"    seconds            {_range(model.seconds, ',.0f')}")
+        print(f"    from               {model.basis}")
+    if len(plan.models) > 1:
+        print(f"  together: US dollars {_usd(plan.usd)}, seconds {_range(plan.seconds, ',.0f')}")
+    print("Nothing was asked.")
+
+
+def _usd(value: Range | None) -> str:
+    return "unknown: no price for this model" if value is None else _range(value, ",.4f")
+
+
+def _range(value: Range, form: str) -> str:
+    low, likely, high = (format(part, form) for part in (value.low, value.likely, value.high))
+    return f"{low} low, {likely} likely, {high} high"

@@ -1,0 +1,277 @@
+"""One `factory build` of a kind that asks models, from its recipe to its version."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from factory.budget import Budget
+from factory.build import Job, Outcome, Run
+from factory.draw import LedgerDrawer, ReplayDrawer
+from factory.engines import EngineContext, choose_engine, make_engine
+from factory.fold import Heading, fold
+from factory.ledger import Ledger
+from factory.lock import build_lock
+from factory.plan import Plan, make_plan
+from factory.prices import PriceTable, price_table
+from factory.progress import Progress
+from factory.recipes import RecipeError, differences, resolved
+from factory.sampling.request import Drawer
+from factory.sampling.types import Sampler
+from factory.store.commit import find_build
+from factory.units import BuildRecord, UnitStore, unfinished_builds
+from factory.workspace import dataset_name, ledger_path, output_folder, workspace
+from pipelines.ask import Model
+from pipelines.recipe import ModelRecipe
+from pipelines.registry import PIPELINES
+from schemas.canonical import canonical_json, sha256_hex
+from schemas.datasets import DatasetVersion, open_version
+from schemas.errors import ConflictError
+from schemas.folder import Folder
+from schemas.manifest import Cost, InputRef, Manifest
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command line says beside the recipe."""
+
+    out: str
+    dry_run: bool = False
+    again: bool = False  # build anew what is committed already: rows that failed are asked again, no other
+    abandon: bool = False  # drop what an unfinished build of another recipe has made here
+    shard: tuple[int, int] = (0, 1)
+
+
+class Interrupted(Exception):
+    """Stopped by a signal; the same command goes on from here."""
+
+    def __init__(self, received: signal.Signals) -> None:
+        super().__init__(f"{received.name}: what was in flight is kept; run the same command to go on")
+        self.received = received
+
+
+class UnitsLeft(Exception):
+    """This process has finished its share of the units; others have not finished theirs."""
+
+
+async def run_build(kind: str, recipe: ModelRecipe, options: Options) -> Manifest | Plan:
+    """Build, or plan with `--dry-run`. Returns the version that is there afterwards, be it new or from before.
+
+    Raises:
+        RunError: a model cannot be used at all.
+        RecipeError, DataError: a file, row or key is wrong.
+        BudgetStop, Interrupted, UnitsLeft: stopped; the same command goes on.
+        TooManyFailures, NothingMade: nothing is published.
+    """
+    home = workspace()
+    data = open_version(recipe.data, home)
+    folder = output_folder(options.out, home)
+    samplers = _make_samplers(recipe, home)
+    ledger = Ledger(ledger_path(home))
+    try:
+        async with _started(samplers):
+            return await _with_engines(kind, recipe, options, _Parts(home, data, folder, samplers, ledger))
+    finally:
+        ledger.close()
+
+
+class _Parts(msgspec.Struct, frozen=True):
+    home: Path
+    data: DatasetVersion
+    folder: Folder
+    samplers: list[Sampler]
+    ledger: Ledger
+
+
+async def _with_engines(kind: str, recipe: ModelRecipe, options: Options, parts: _Parts) -> Manifest | Plan:
+    identity = _identity(kind, recipe, options, parts)
+    prices = price_table({model: price.model_dump() for model, price in recipe.run.prices.items()})
+    budget = _budget(recipe, parts, prices, identity.build_id)
+    job = _job(kind, recipe, options, parts, identity, budget)
+    if options.dry_run:
+        return await asyncio.to_thread(make_plan, job, parts.ledger, prices)
+    if not options.again and (manifest := find_build(parts.folder, identity.build_id)) is not None:
+        print(f"already built: {manifest.name}@v{manifest.version}; --again asks for its failed rows", file=sys.stderr)
+        job.store.remove()
+        return manifest
+    _check_unfinished(parts.folder, identity, options)
+    parts.folder.require_create()
+    with build_lock(parts.folder, job.store.root, options.shard[0]):
+        job.store.begin(identity)
+        outcome = await _execute(job, parts, budget)
+        heading = _heading(parts.folder, identity, _cost(parts, prices, identity.build_id))
+        return await asyncio.to_thread(fold, job.store, outcome.records, heading)
+
+
+def _make_samplers(recipe: ModelRecipe, home: Path) -> list[Sampler]:
+    samplers = []
+    for table in recipe.policy:
+        choice = choose_engine(table)
+        print(f"{table.model}: engine {choice.engine} ({choice.why})", file=sys.stderr)
+        context = EngineContext(table, recipe.run, "policy", home, home / ".factory" / "logs")
+        samplers.append(make_engine(context, choice.engine))
+    return samplers
+
+
+@asynccontextmanager
+async def _started(samplers: Sequence[Sampler]) -> AsyncIterator[None]:
+    """Start all engines, and close those that were started, whatever happens."""
+    started: list[Sampler] = []
+    try:
+        for sampler in samplers:
+            started.append(sampler)
+            await sampler.start()
+        yield
+    finally:
+        for sampler in started:
+            await sampler.close()
+
+
+def _identity(kind: str, recipe: ModelRecipe, options: Options, parts: _Parts) -> BuildRecord:
+    """The build: what it reads, asks and makes. Its id is a hash of all three."""
+    manifest = parts.data.manifest
+    table = resolved(recipe)
+    for policy, sampler in zip(table["policy"], parts.samplers, strict=True):
+        policy["sampling"] = msgspec.to_builtins(recipe.sampling.params(sampler.capabilities))
+    models = [sampler.model for sampler in parts.samplers]
+    rows = {key: value for key, value in table.items() if key != "data"}  # the manifest's hash says more
+    base = [kind, rows, manifest.sha256, [[model.model, model.revision] for model in models]]
+    attempt = 0
+    while options.again and find_build(parts.folder, _build_id(base, attempt)) is not None:
+        attempt += 1
+    return BuildRecord(
+        build_id=_build_id(base, attempt),
+        kind=kind,
+        recipe=table,
+        inputs=[InputRef(name=manifest.name, version=manifest.version, sha256=manifest.sha256)],
+        models=models,
+    )
+
+
+def _build_id(base: list[Any], attempt: int) -> str:
+    return sha256_hex(canonical_json([*base, attempt]))[:20]
+
+
+def _budget(recipe: ModelRecipe, parts: _Parts, prices: PriceTable, build_id: str) -> Budget:
+    by_model = {one.model.model: prices.price(one.model.model, one.model.engine) for one in parts.samplers}
+    unknown = [model for model, price in by_model.items() if price is None]
+    if unknown and recipe.run.max_cost is not None:
+        raise RecipeError(
+            f"max_cost needs a price for {unknown[0]!r}; give it as "
+            f'[run.prices."{unknown[0]}"] with prompt and completion in US dollars a million tokens'
+        )
+    return Budget(by_model, recipe.run.max_cost, _cost(parts, prices, build_id).usd or 0.0)
+
+
+def _cost(parts: _Parts, prices: PriceTable, build_id: str) -> Cost:
+    """What this build's answers cost so far, over all its runs: the ledger knows who asked for what."""
+    engines = {sampler.model.model: sampler.model.engine for sampler in parts.samplers}
+    total = 0.0
+    for spent in parts.ledger.spent(build_id):
+        price = prices.price(spent.model, engines[spent.model])
+        if price is None:
+            return Cost(usd=None, prices_date=prices.date)
+        total += price.usd(spent.n_prompt_tokens, spent.n_completion_tokens)
+    return Cost(usd=total, prices_date=prices.date)
+
+
+def _job(kind: str, recipe: ModelRecipe, options: Options, parts: _Parts, identity: BuildRecord, budget: Budget) -> Job:
+    models = []
+    for sampler in parts.samplers:
+        params = recipe.sampling.params(sampler.capabilities)
+        if missing := params.needs() - sampler.capabilities:
+            names = ", ".join(sorted(missing))
+            raise RecipeError(f"the recipe needs {names}, and the engine {sampler.model.engine!r} has none of it")
+        models.append(Model(_drawer(sampler, parts.ledger, identity.build_id, budget), params))
+    return Job(
+        build_id=identity.build_id,
+        kind=kind,
+        pipeline=PIPELINES[kind],
+        recipe=recipe,
+        data=parts.data,
+        models=models,
+        store=UnitStore(parts.folder, identity.build_id),
+        shard=options.shard,
+    )
+
+
+def _drawer(sampler: Sampler, ledger: Ledger, build_id: str, budget: Budget) -> Drawer:
+    if sampler.model.engine == "replay":
+        return ReplayDrawer(sampler)
+    return LedgerDrawer(sampler, ledger, build_id, budget)
+
+
+def _check_unfinished(folder: Folder, identity: BuildRecord, options: Options) -> None:
+    """Refuse to start beside an unfinished build of another recipe: most likely a key was changed by mistake."""
+    for other in unfinished_builds(folder):
+        store = UnitStore(folder, other.build_id)
+        if other.build_id == identity.build_id or other.kind != identity.kind or store.is_running():
+            continue
+        if options.abandon:
+            store.remove()
+            continue
+        changed = differences(_comparable(other), _comparable(identity))
+        raise ConflictError(
+            f"{folder.location}: an unfinished build is here whose recipe differs: {'; '.join(changed)}. "
+            "Run it as it was to finish it, or give --abandon (answers already paid for stay in the ledger)"
+        )
+
+
+def _comparable(record: BuildRecord) -> dict[str, Any]:
+    models = {f"model {place}": [model.model, model.revision] for place, model in enumerate(record.models)}
+    inputs = {one.name: one.sha256 for one in record.inputs}
+    return {**record.recipe, "inputs": inputs, **models}
+
+
+async def _execute(job: Job, parts: _Parts, budget: Budget) -> Outcome:
+    """Run the job under the signals: the first drains it, a second ends it."""
+    with Progress(f"build {job.kind}", job.rows, parts.samplers, budget) as progress:
+        run = Run(job, progress)
+        with _signals(run, job.recipe.run.drain_s) as received:
+            outcome = await run.execute()
+    if outcome.ending == "drained":
+        raise Interrupted(received[0])
+    if outcome.ending == "waiting":
+        raise UnitsLeft(f"{outcome.units_left} units are left to other processes; the last to end commits the version")
+    return outcome
+
+
+@contextmanager
+def _signals(run: Run, drain_s: float) -> Iterator[list[signal.Signals]]:
+    """Collects the signals received. After `drain_s`, or on a second signal, what is in flight is given up."""
+    received: list[signal.Signals] = []
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: signal.Signals) -> None:
+        received.append(number)
+        if len(received) > 1:
+            run.stop()
+            return
+        print(f"{number.name}: finishing what is in flight ({drain_s:.0f} s at most)", file=sys.stderr, flush=True)
+        run.drain()
+        loop.call_later(drain_s, run.stop)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal, number)
+    try:
+        yield received
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def _heading(folder: Folder, identity: BuildRecord, cost: Cost) -> Heading:
+    return Heading(
+        name=dataset_name(folder),
+        kind=identity.kind,
+        recipe=identity.recipe,
+        inputs=identity.inputs,
+        models=identity.models,
+        cost=cost,
+    )

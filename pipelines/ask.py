@@ -1,0 +1,111 @@
+"""Asking models about a prompt: what each row function is given, and how an answer becomes a record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from factory.sampling.request import Drawer, Drawn, Missed, derive_seed
+from factory.sampling.types import SamplingParams
+from pipelines.recipe import ModelRecipe
+from pipelines.rows import StageTally, rejection
+from schemas.canonical import short_hash
+from schemas.manifest import ModelRef
+from schemas.records import Completion, Message, Prompt, Rejection
+
+
+class Model(msgspec.Struct, frozen=True):
+    """A model of the recipe, ready to draw from, with the sampling that it is drawn with."""
+
+    drawer: Drawer
+    params: SamplingParams
+
+    @property
+    def ref(self) -> ModelRef:
+        return self.drawer.model
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """An answer and the model that gave it."""
+
+    model: Model
+    drawn: Drawn
+
+
+class Group(msgspec.Struct, frozen=True):
+    """The answers to one prompt, as the models saw it, and a dead letter for each request that got none."""
+
+    messages: list[Message]
+    answered: list[Answered]
+    dead: list[Rejection]
+
+    @property
+    def tally(self) -> StageTally:
+        return StageTally("sample", len(self.answered) + len(self.dead), len(self.answered))
+
+    @property
+    def drawn(self) -> list[Drawn]:
+        return [member.drawn for member in self.answered]
+
+
+def asked_messages(prompt: Prompt, recipe: ModelRecipe) -> list[Message]:
+    """The messages that the model sees: the prompt, under the recipe's system prompt if it has one."""
+    if recipe.system_prompt is None:
+        return prompt.prompt
+    rest = [turn for turn in prompt.prompt if turn.role != "system"]
+    return [Message("system", recipe.system_prompt), *rest]
+
+
+async def draw_group(prompt: Prompt, recipe: ModelRecipe, models: Sequence[Model]) -> Group:
+    """`recipe.n` answers of each model to one prompt."""
+    messages = asked_messages(prompt, recipe)
+    row_seed = derive_seed(recipe.seed, prompt.prompt_id)
+    answered: list[Answered] = []
+    dead: list[Rejection] = []
+    for model in models:
+        for outcome in await model.drawer.draw(messages, recipe.n, model.params, row_seed):
+            if isinstance(outcome, Drawn):
+                answered.append(Answered(model, outcome))
+            else:
+                dead.append(_dead_letter(prompt.prompt_id, outcome))
+    return Group(messages, answered, dead)
+
+
+def _dead_letter(prompt_id: str, missed: Missed) -> Rejection:
+    reason = f"sample {missed.sample_index}: {missed.error.reason}"
+    return rejection(prompt_id, "sample", missed.error.kind, reason, outcome="failed")
+
+
+def answer_message(drawn: Drawn) -> Message:
+    return Message("assistant", drawn.answer.text, drawn.answer.reasoning)
+
+
+def to_completion(prompt: Prompt, messages: list[Message], member: Answered) -> Completion:
+    """The record of one answer. `messages` are the ones that the model saw."""
+    drawn, answer, params, ref = member.drawn, member.drawn.answer, member.model.params, member.model.ref
+    return Completion(
+        completion_id=short_hash([prompt.prompt_id, ref.model, ref.revision, drawn.request_key, drawn.sample_index]),
+        prompt_id=prompt.prompt_id,
+        sample_index=drawn.sample_index,
+        prompt=messages,
+        completion=[answer_message(drawn)],
+        ground_truth=prompt.ground_truth,
+        verifier=prompt.verifier,
+        finish_reason=answer.finish_reason,
+        n_prompt_tokens=answer.n_prompt_tokens,
+        n_completion_tokens=answer.n_completion_tokens,
+        prompt_token_ids=answer.prompt_token_ids,
+        token_ids=answer.token_ids,
+        logprobs=answer.logprobs,
+        model=ref.model,
+        revision=ref.revision,
+        engine=ref.engine,
+        temperature=params.temperature,
+        top_p=params.top_p,
+        seed=drawn.seed,
+        request_key=drawn.request_key,
+        source=prompt.source,
+        licence=prompt.licence,
+        metadata=prompt.metadata,
+    )

@@ -1,0 +1,36 @@
+"""`factory build completions`: n on-policy answers to each prompt, as sampled, with token ids and log-probs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from judges.base import Verifier
+from pipelines.ask import Model, draw_group, to_completion
+from pipelines.recipe import ModelRecipe
+from pipelines.rows import RowResult
+from pipelines.steps import Step, not_truncated, run_steps
+from schemas.records import Completion, Prompt
+
+
+class CompletionsRecipe(ModelRecipe):
+    """Defaults: one answer a prompt at temperature 1. Answers cut by length are kept, with that finish reason."""
+
+    kind: Literal["completions"] = "completions"
+    truncated: Literal["keep", "drop"] = "keep"
+
+    def steps(self) -> list[Step[Completion]]:
+        return [Step("length", not_truncated)] if self.truncated == "drop" else []
+
+
+async def completions_row(
+    recipe: CompletionsRecipe, models: Sequence[Model], prompt: Prompt, _verifier: Verifier | None
+) -> RowResult:
+    group = await draw_group(prompt, recipe, models)
+    passed = run_steps([to_completion(prompt, group.messages, member) for member in group.answered], recipe.steps())
+    return RowResult(
+        rows=passed.rows,
+        rejections=[*group.dead, *passed.rejections],
+        stages=[group.tally, *passed.stages],
+        drawn=group.drawn,
+    )

@@ -1,0 +1,58 @@
+"""The recipe of `factory build prompts`: where prompts come from and which of them to keep."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from judges.registry import make_verifier
+from pipelines.recipe import Table
+
+REASONING_GYM = "reasoning-gym:"
+HUGGING_FACE = "hf:"
+
+
+class GeneratedTable(Table):
+    """A reasoning-gym family: its own settings, how many tasks, and the seed that fixes them."""
+
+    config: dict[str, Any] = {}
+    size: int = Field(default=1000, ge=1)
+    seed: int = Field(default=0, ge=0)
+
+
+class PromptsRecipe(Table):
+    """`source` is FILE.jsonl, FILE.parquet, hf:ORG/NAME[@REVISION][:CONFIG][:SPLIT] or reasoning-gym:FAMILY."""
+
+    kind: Literal["prompts"] = "prompts"
+    source: str = Field(min_length=1)
+    prompt_column: str = "prompt"
+    ground_truth_column: str | None = None
+    id_column: str | None = None
+    licence_column: str | None = None
+    metadata_columns: tuple[str, ...] = ()
+    verifier: str | None = None
+    licence: str = "unknown"
+    system_prompt: str | None = None
+    near_duplicates: float | None = Field(default=None, gt=0, lt=1)  # Jaccard similarity; None: only equal prompts
+    limit: int | None = Field(default=None, ge=1)  # rows read from the source
+    max_prompt_bytes: int = Field(default=1_000_000, ge=1)
+    reasoning_gym: GeneratedTable = GeneratedTable()
+
+    @field_validator("verifier")
+    @classmethod
+    def _exists(cls, name: str | None) -> str | None:
+        if name is not None:
+            make_verifier(name)
+        return name
+
+    @model_validator(mode="after")
+    def _generated_only_for_families(self) -> PromptsRecipe:
+        if "reasoning_gym" in self.model_fields_set and not self.source.startswith(REASONING_GYM):
+            raise ValueError(f"the table reasoning_gym is for a source {REASONING_GYM}FAMILY; remove it")
+        return self
+
+    def columns(self) -> list[str]:
+        """The columns of the source that are read."""
+        named = [self.prompt_column, self.ground_truth_column, self.id_column, self.licence_column]
+        return [*dict.fromkeys([name for name in named if name is not None] + list(self.metadata_columns))]

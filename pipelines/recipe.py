@@ -1,0 +1,96 @@
+"""What every recipe that asks models has in common. Recipes are TOML; unknown keys are refused."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from factory.sampling.types import Capability, SamplingParams
+
+
+class Table(BaseModel):
+    """A table of a recipe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PriceTableRow(Table):
+    """US dollars a million tokens."""
+
+    prompt: float = Field(ge=0)
+    completion: float = Field(ge=0)
+
+
+class RunTable(Table):
+    """How to run, not what to make: nothing here changes a row, so a build goes on when it changes."""
+
+    max_in_flight: int = Field(default=64, ge=1, le=8192)
+    row_deadline_s: float = Field(default=3600, gt=0)
+    connect_timeout_s: float = Field(default=10, gt=0)
+    idle_timeout_s: float = Field(default=900, gt=0)
+    max_answer_bytes: int = Field(default=64 * 2**20, gt=0)
+    window_rows: int = Field(default=8192, ge=1)
+    window_bytes: int = Field(default=256 * 2**20, gt=0)
+    max_failed_share: float = Field(default=0.1, ge=0, le=1)
+    min_rows_to_judge: int = Field(default=200, ge=1)
+    drain_s: float = Field(default=30, ge=0)
+    replicas: int = Field(default=1, ge=1)  # vLLM servers for a checkpoint
+    max_cost: float | None = Field(default=None, gt=0)
+    prices: dict[str, PriceTableRow] = {}
+
+
+class SamplingTable(Table):
+    """How to draw.
+
+    `logprobs` and `token_ids`: true needs them, false leaves them out, "auto" takes them from an engine that gives both.
+    """
+
+    temperature: float = Field(default=1.0, ge=0)
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    top_k: int | None = Field(default=None, ge=1)
+    max_tokens: int = Field(default=1024, ge=1)
+    stop: tuple[str, ...] = ()
+    logprobs: bool | Literal["auto"] = "auto"
+    token_ids: bool | Literal["auto"] = "auto"
+    chat_template_kwargs: dict[str, Any] = {}
+
+    def params(self, capabilities: frozenset[Capability]) -> SamplingParams:
+        """The sampling of an engine that can do `capabilities`."""
+        exact = {"logprobs", "token_ids"} <= capabilities  # one without the other trains nothing
+        return SamplingParams(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+            logprobs=exact if self.logprobs == "auto" else self.logprobs,
+            token_ids=exact if self.token_ids == "auto" else self.token_ids,
+            chat_template_kwargs=self.chat_template_kwargs,
+        )
+
+
+class ModelTable(Table):
+    """A model to draw from: `model` is a checkpoint folder, an endpoint's URL, or `replay:RECORDING`."""
+
+    model: str
+    name: str | None = None  # the model's name at the endpoint
+    engine: Literal["openai", "vllm", "transformers", "litellm", "replay"] | None = None
+    revision: str | None = None  # for endpoints: what makes their answers these answers
+    api_key_env: str | None = None
+    max_model_len: int | None = Field(default=None, ge=1)
+    dtype: str | None = None
+
+
+class ModelRecipe(Table):
+    """The part of a recipe that every kind shares which asks models about prompts."""
+
+    data: str
+    policy: list[ModelTable] = Field(min_length=1)
+    n: int = Field(default=1, ge=1, le=4096)
+    seed: int = 0
+    system_prompt: str | None = None
+    limit: int | None = Field(default=None, ge=1)
+    verifier: str | None = None  # instead of the one that each prompt names
+    sampling: SamplingTable = SamplingTable()
+    run: RunTable = RunTable()
