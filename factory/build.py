@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
 from factory.progress import Progress
+from factory.sampling.request import Drawer
 from factory.stream import OrderedMap
 from factory.units import Books, Unit, UnitRecord, UnitStore, UnitWriter, add_counters, cut
-from pipelines.ask import Model
 from pipelines.recipe import ModelRecipe, RunTable
 from pipelines.registry import Pipeline, Verifiers
 from pipelines.rows import RowResult
@@ -41,7 +41,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     pipeline: Pipeline
     recipe: ModelRecipe
     data: DatasetVersion
-    models: Sequence[Model]
+    drawers: Sequence[Drawer]
     store: UnitStore
     shard: tuple[int, int] = (0, 1)  # of the units, this process does those with index % n == i
 
@@ -49,6 +49,12 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     def rows(self) -> int:
         rows = self.data.manifest.rows
         return rows if self.recipe.limit is None else min(rows, self.recipe.limit)
+
+    def prompts(self, start: int, stop: int) -> Iterator[Prompt]:
+        """Raises DataError when the input holds something else."""
+        if self.data.record is not Prompt:
+            raise DataError(f"{self.recipe.data}: holds {self.data.manifest.kind}; a version of prompts is needed")
+        yield from cast(Iterator[Prompt], self.data.records(start, stop))
 
     def units(self) -> list[Unit]:
         return cut(self.build_id, self.rows)
@@ -79,10 +85,10 @@ class Run:
 
     def _make_stream(self, run: RunTable) -> OrderedMap[Prompt, RowResult]:
         verifiers = Verifiers(self.job.recipe.verifier)
-        recipe, models, row = self.job.recipe, self.job.models, self.job.pipeline.row
+        recipe, drawers, row = self.job.recipe, self.job.drawers, self.job.pipeline.row
 
         async def work(prompt: Prompt) -> RowResult:
-            return await row(recipe, models, prompt, verifiers.of(prompt))
+            return await row(recipe, drawers, prompt, verifiers.of(prompt))
 
         # Twice as many rows as requests in flight: while one row is written to the ledger another asks.
         active = 2 * run.max_in_flight
@@ -127,10 +133,7 @@ class Run:
 
     def _prompts(self, todo: list[Unit]) -> Iterator[Prompt]:
         for unit in todo:
-            for prompt in self.job.data.records(unit.start, unit.stop):
-                if not isinstance(prompt, Prompt):
-                    raise DataError(f"{self.job.recipe.data}: holds {self.job.data.manifest.kind}, not prompts")
-                yield prompt
+            yield from self.job.prompts(unit.start, unit.stop)
 
     async def _run_unit(self, unit: Unit, results: AsyncGenerator[RowResult]) -> bool:
         """Write one unit's rows as they come. False when the stream was drained before the unit's end."""

@@ -21,22 +21,21 @@ from schemas.records import Message
 class LedgerDrawer:
     """Draws groups from `sampler`, one request a sample, so that one slow or dead sample costs no other."""
 
-    def __init__(self, sampler: Sampler, ledger: Ledger, build_id: str, budget: Budget) -> None:
+    def __init__(self, sampler: Sampler, params: SamplingParams, ledger: Ledger, build_id: str, budget: Budget) -> None:
         self.sampler = sampler
+        self.params = params
         self._ledger = ledger
         self._build_id = build_id
         self._budget = budget
-        self._keys = RequestKeys(sampler.model)
+        self._keys = RequestKeys(sampler.model, params)
         self._pending: dict[str, asyncio.Future[Answer]] = {}
 
     @property
     def model(self) -> ModelRef:
         return self.sampler.model
 
-    async def draw(
-        self, messages: list[Message], n: int, params: SamplingParams, row_seed: int
-    ) -> list[Drawn | Missed]:
-        keys = self._keys.group(messages, n, msgspec.structs.replace(params, seed=row_seed))
+    async def draw(self, messages: list[Message], n: int, row_seed: int) -> list[Drawn | Missed]:
+        keys = self._keys.group(messages, n, row_seed)
         found = self._ledger.find(keys)
         seeds = [derive_seed(row_seed, index) for index in range(n)]
 
@@ -44,7 +43,7 @@ class LedgerDrawer:
             key = keys[index]
             asked = key not in found
             try:
-                answer = await self._ask_once(key, messages, params, seeds[index]) if asked else found[key]
+                answer = await self._ask_once(key, messages, seeds[index]) if asked else found[key]
             except RowError as err:
                 return Missed(sample_index=index, error=err)
             return Drawn(sample_index=index, request_key=key, seed=seeds[index], answer=answer, asked=asked)
@@ -53,13 +52,13 @@ class LedgerDrawer:
             return [await member(0)]
         return await _gather([member(index) for index in range(n)])
 
-    async def _ask_once(self, key: str, messages: list[Message], params: SamplingParams, seed: int) -> Answer:
+    async def _ask_once(self, key: str, messages: list[Message], seed: int) -> Answer:
         """Ask, unless the same request is on its way already: then wait for that one."""
         if (pending := self._pending.get(key)) is not None:
             return await asyncio.shield(pending)
         future = self._pending[key] = asyncio.get_running_loop().create_future()
         try:
-            answer = await self._ask(key, messages, msgspec.structs.replace(params, seed=seed))
+            answer = await self._ask(key, messages, msgspec.structs.replace(self.params, seed=seed))
         except BaseException as err:
             future.set_exception(err)
             future.exception()  # seen: nobody else may be waiting
@@ -83,20 +82,19 @@ class LedgerDrawer:
 class ReplayDrawer:
     """Draws recorded answers. They are on disk already and cost nothing: the ledger is not asked."""
 
-    def __init__(self, sampler: Sampler) -> None:
+    def __init__(self, sampler: Sampler, params: SamplingParams) -> None:
         self.sampler = sampler
-        self._keys = RequestKeys(sampler.model)
+        self.params = params
+        self._keys = RequestKeys(sampler.model, params)
 
     @property
     def model(self) -> ModelRef:
         return self.sampler.model
 
-    async def draw(
-        self, messages: list[Message], n: int, params: SamplingParams, row_seed: int
-    ) -> list[Drawn | Missed]:
-        keys = self._keys.group(messages, n, params)
+    async def draw(self, messages: list[Message], n: int, row_seed: int) -> list[Drawn | Missed]:
+        keys = self._keys.group(messages, n, row_seed)
         try:
-            answers = await self.sampler.sample(messages, n, params)
+            answers = await self.sampler.sample(messages, n, self.params)
         except RowError as err:
             return [Missed(sample_index=index, error=err) for index in range(n)]
         return [

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import threading
 import time
 import zlib
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,7 +36,7 @@ PRAGMA user_version = 1;
 """
 BUSY_TIMEOUT_S = 60
 COMPRESS_OVER_BYTES = 4096
-LARGEST_BATCH = 512
+GATHER_S = 0.02  # how long the first answer of a batch waits for others, to share the durable write
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Answer)
@@ -83,20 +82,27 @@ def _unpack(blob: bytes) -> Answer:
     return _decoder.decode(zlib.decompress(blob[1:]) if blob[:1] == b"z" else blob[1:])
 
 
+class _Waiting(NamedTuple):
+    entry: Entry
+    future: asyncio.Future[Answer]
+
+
 class Ledger:
     """Opens, or makes, the ledger at `path`. Close it to wait for the last writes.
 
-    Reads are point look-ups on the caller's thread (microseconds); writes go through one writer thread.
+    Reads are point look-ups on the caller's thread (microseconds). Writes go to one writer thread, a batch at a time:
+    what arrives while a batch is committed makes up the next one. All writes must come from one event loop.
     """
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._reader = self._connect()
-        self._queue: SimpleQueue[tuple[Entry, Future[Answer]] | None] = SimpleQueue()
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._write_until_closed, name="ledger", daemon=True)
-        self._thread.start()
+        self._writer = self._connect()
+        self._thread = ThreadPoolExecutor(1, "ledger")
+        self._waiting: list[_Waiting] = []
+        self._committing = False
+        self._failure: DataError | None = None
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -132,9 +138,37 @@ class Ledger:
         """
         if self._failure is not None:
             raise self._failure
-        future: Future[Answer] = Future()
-        self._queue.put((entry, future))
-        return await asyncio.wrap_future(future)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
+        self._waiting.append(_Waiting(entry, future))
+        if not self._committing:
+            self._committing = True
+            loop.call_later(GATHER_S, self._commit_waiting, loop)
+        return await future
+
+    def _commit_waiting(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch, self._waiting = self._waiting, []
+        written = self._thread.submit(self._write, [waiting.entry for waiting in batch])
+        written.add_done_callback(lambda done: loop.call_soon_threadsafe(self._hand_on, loop, batch, done))
+
+    def _hand_on(self, loop: asyncio.AbstractEventLoop, batch: list[_Waiting], done: Future[list[Answer]]) -> None:
+        """Wake the rows of a batch. A failed write fails every row that waits, and every later one."""
+        err = done.exception()
+        if err is not None:
+            self._failure = DataError(f"{self.path}: an answer could not be kept ({err}); free the disk and run again")
+            batch = [*batch, *self._waiting]
+            self._waiting = []
+        for place, (_, future) in enumerate(batch):
+            if future.done():  # its row was given up
+                continue
+            if self._failure is not None:
+                future.set_exception(self._failure)
+            else:
+                future.set_result(done.result()[place])
+        if self._waiting:
+            self._commit_waiting(loop)
+        else:
+            self._committing = False
 
     def spent(self, build_id: str) -> list[Spent]:
         """What `build_id` asked for so far, over all its runs, by model."""
@@ -159,58 +193,25 @@ class Ledger:
         return History(len(rows), low, likely, high, seconds[len(seconds) // 2])
 
     def close(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
+        self._thread.shutdown()
+        self._writer.close()
         self._reader.close()
 
-    def _write_until_closed(self) -> None:
-        connection = self._connect()
+    def _write(self, entries: list[Entry]) -> list[Answer]:
+        """Commit a batch, on the writer thread."""
+        self._writer.execute("BEGIN IMMEDIATE")
         try:
-            while (batch := self._next_batch()) is not None:
-                self._write(connection, batch)
-        finally:
-            connection.close()
-
-    def _next_batch(self) -> list[tuple[Entry, Future[Answer]]] | None:
-        """Wait for one entry, then take all that are there. None when closed."""
-        first = self._queue.get()
-        if first is None:
-            return None
-        batch = [first]
-        while len(batch) < LARGEST_BATCH and not self._queue.empty():
-            item = self._queue.get()
-            if item is None:
-                self._queue.put(None)
-                break
-            batch.append(item)
-        return batch
-
-    def _write(self, connection: sqlite3.Connection, batch: list[tuple[Entry, Future[Answer]]]) -> None:
-        """Commit a batch, then hand each answer on. A failed write fails every row that waits for it."""
-        try:
-            kept = self._commit(connection, [entry for entry, _ in batch])
-        except sqlite3.Error as err:
-            self._failure = DataError(f"{self.path}: an answer could not be kept ({err}); free the disk and run again")
-            for _, future in batch:
-                future.set_exception(self._failure)
-            return
-        for (_, future), answer in zip(batch, kept, strict=True):
-            future.set_result(answer)
-
-    def _commit(self, connection: sqlite3.Connection, entries: list[Entry]) -> list[Answer]:
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            kept = [self._insert(connection, entry) for entry in entries]
-            connection.execute("COMMIT")
+            kept = [self._insert(entry) for entry in entries]
+            self._writer.execute("COMMIT")
         except sqlite3.Error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
             raise
         return kept
 
-    def _insert(self, connection: sqlite3.Connection, entry: Entry) -> Answer:
+    def _insert(self, entry: Entry) -> Answer:
         key, answer = bytes.fromhex(entry.key), entry.answer
-        cursor = connection.execute(
+        cursor = self._writer.execute(
             "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (
                 key,
@@ -225,5 +226,5 @@ class Ledger:
         )
         if cursor.rowcount == 1:
             return answer
-        (blob,) = connection.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
+        (blob,) = self._writer.execute("SELECT answer FROM answers WHERE key = ?", (key,)).fetchone()
         return _unpack(blob)

@@ -9,9 +9,8 @@ import msgspec
 from factory.build import Job
 from factory.ledger import History, Ledger
 from factory.prices import PriceTable
-from factory.sampling.request import RequestKeys, derive_seed
-from pipelines.ask import Model, asked_messages
-from schemas.records import Prompt
+from factory.sampling.request import Drawer, RequestKeys, derive_seed
+from pipelines.ask import asked_messages
 
 BYTES_PER_TOKEN = 3.5  # of English text, for an estimate of prompt tokens
 ASSUMED_SHARES = (0.1, 0.4, 1.0)  # of max_tokens, for a model that has no history here
@@ -58,7 +57,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_plan(job: Job, ledger: Ledger, prices: PriceTable) -> Plan:
     """Read every prompt and look every request up; ask nothing."""
-    models = [_plan_model(job, model, ledger, prices) for model in job.models]
+    models = [_plan_model(job, drawer, ledger, prices) for drawer in job.drawers]
     costs = [plan.usd for plan in models]
     known = [cost for cost in costs if cost is not None]
     return Plan(
@@ -73,20 +72,18 @@ def make_plan(job: Job, ledger: Ledger, prices: PriceTable) -> Plan:
     )
 
 
-def _plan_model(job: Job, model: Model, ledger: Ledger, prices: PriceTable) -> ModelPlan:
-    recipe, ref = job.recipe, model.ref
-    keys = RequestKeys(ref)
+def _plan_model(job: Job, drawer: Drawer, ledger: Ledger, prices: PriceTable) -> ModelPlan:
+    recipe, ref = job.recipe, drawer.model
+    keys = RequestKeys(ref, drawer.params)
     requests = in_ledger = prompt_bytes = 0
-    for prompt in job.data.records(0, job.rows):
-        assert isinstance(prompt, Prompt)
+    for prompt in job.prompts(0, job.rows):
         messages = asked_messages(prompt, recipe)
-        params = msgspec.structs.replace(model.params, seed=derive_seed(recipe.seed, prompt.prompt_id))
-        there = ledger.has(keys.group(messages, recipe.n, params))
+        there = ledger.has(keys.group(messages, recipe.n, derive_seed(recipe.seed, prompt.prompt_id)))
         in_ledger += there
         requests += recipe.n - there
         prompt_bytes += (recipe.n - there) * sum(len(turn.content.encode("utf-8", "replace")) for turn in messages)
     history = ledger.history(ref.model)
-    per_answer, seconds, basis = _expect(history, model.params.max_tokens)
+    per_answer, seconds, basis = _expect(history, drawer.params.max_tokens)
     prompt_tokens = math.ceil(prompt_bytes / BYTES_PER_TOKEN)
     tokens = per_answer.scaled(requests)
     price = prices.price(ref.model, ref.engine)

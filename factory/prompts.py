@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from itertools import islice
 
-from pipelines.prompts import PromptsRecipe, build_prompts, source_inputs
-
 from factory.fold import Heading, fold
 from factory.lock import build_lock
 from factory.recipes import resolved
 from factory.store.commit import find_build
 from factory.units import BuildRecord, Unit, UnitStore, UnitWriter
 from factory.workspace import dataset_name, output_folder, workspace
+from pipelines.prompts import PromptsRecipe, build_prompts, source_inputs
 from pipelines.rows import RowResult, StageTally
 from schemas.canonical import canonical_json, sha256_hex, short_hash
 from schemas.manifest import Cost, Manifest

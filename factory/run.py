@@ -28,7 +28,6 @@ from factory.sampling.types import Sampler
 from factory.store.commit import find_build
 from factory.units import BuildRecord, UnitStore, unfinished_builds
 from factory.workspace import dataset_name, ledger_path, output_folder, workspace
-from pipelines.ask import Model
 from pipelines.recipe import ModelRecipe
 from pipelines.registry import PIPELINES
 from schemas.canonical import canonical_json, sha256_hex
@@ -182,29 +181,26 @@ def _cost(parts: _Parts, prices: PriceTable, build_id: str) -> Cost:
 
 
 def _job(kind: str, recipe: ModelRecipe, options: Options, parts: _Parts, identity: BuildRecord, budget: Budget) -> Job:
-    models = []
+    drawers: list[Drawer] = []
     for sampler in parts.samplers:
         params = recipe.sampling.params(sampler.capabilities)
         if missing := params.needs() - sampler.capabilities:
             names = ", ".join(sorted(missing))
             raise RecipeError(f"the recipe needs {names}, and the engine {sampler.model.engine!r} has none of it")
-        models.append(Model(_drawer(sampler, parts.ledger, identity.build_id, budget), params))
+        if sampler.model.engine == "replay":
+            drawers.append(ReplayDrawer(sampler, params))
+        else:
+            drawers.append(LedgerDrawer(sampler, params, parts.ledger, identity.build_id, budget))
     return Job(
         build_id=identity.build_id,
         kind=kind,
         pipeline=PIPELINES[kind],
         recipe=recipe,
         data=parts.data,
-        models=models,
+        drawers=drawers,
         store=UnitStore(parts.folder, identity.build_id),
         shard=options.shard,
     )
-
-
-def _drawer(sampler: Sampler, ledger: Ledger, build_id: str, budget: Budget) -> Drawer:
-    if sampler.model.engine == "replay":
-        return ReplayDrawer(sampler)
-    return LedgerDrawer(sampler, ledger, build_id, budget)
 
 
 def _check_unfinished(folder: Folder, identity: BuildRecord, options: Options) -> None:

@@ -7,29 +7,16 @@ from collections.abc import Sequence
 import msgspec
 
 from factory.sampling.request import Drawer, Drawn, Missed, derive_seed
-from factory.sampling.types import SamplingParams
 from pipelines.recipe import ModelRecipe
 from pipelines.rows import StageTally, rejection
 from schemas.canonical import short_hash
-from schemas.manifest import ModelRef
 from schemas.records import Completion, Message, Prompt, Rejection
 
 
-class Model(msgspec.Struct, frozen=True):
-    """A model of the recipe, ready to draw from, with the sampling that it is drawn with."""
+class Answered(msgspec.Struct, frozen=True):
+    """An answer and who drew it."""
 
     drawer: Drawer
-    params: SamplingParams
-
-    @property
-    def ref(self) -> ModelRef:
-        return self.drawer.model
-
-
-class Answered(msgspec.Struct, frozen=True):
-    """An answer and the model that gave it."""
-
-    model: Model
     drawn: Drawn
 
 
@@ -57,16 +44,16 @@ def asked_messages(prompt: Prompt, recipe: ModelRecipe) -> list[Message]:
     return [Message("system", recipe.system_prompt), *rest]
 
 
-async def draw_group(prompt: Prompt, recipe: ModelRecipe, models: Sequence[Model]) -> Group:
-    """`recipe.n` answers of each model to one prompt."""
+async def draw_group(prompt: Prompt, recipe: ModelRecipe, drawers: Sequence[Drawer]) -> Group:
+    """`recipe.n` answers from each of the drawers to one prompt."""
     messages = asked_messages(prompt, recipe)
     row_seed = derive_seed(recipe.seed, prompt.prompt_id)
     answered: list[Answered] = []
     dead: list[Rejection] = []
-    for model in models:
-        for outcome in await model.drawer.draw(messages, recipe.n, model.params, row_seed):
+    for drawer in drawers:
+        for outcome in await drawer.draw(messages, recipe.n, row_seed):
             if isinstance(outcome, Drawn):
-                answered.append(Answered(model, outcome))
+                answered.append(Answered(drawer, outcome))
             else:
                 dead.append(_dead_letter(prompt.prompt_id, outcome))
     return Group(messages, answered, dead)
@@ -83,7 +70,7 @@ def answer_message(drawn: Drawn) -> Message:
 
 def to_completion(prompt: Prompt, messages: list[Message], member: Answered) -> Completion:
     """The record of one answer. `messages` are the ones that the model saw."""
-    drawn, answer, params, ref = member.drawn, member.drawn.answer, member.model.params, member.model.ref
+    drawn, answer, params, ref = member.drawn, member.drawn.answer, member.drawer.params, member.drawer.model
     return Completion(
         completion_id=short_hash([prompt.prompt_id, ref.model, ref.revision, drawn.request_key, drawn.sample_index]),
         prompt_id=prompt.prompt_id,

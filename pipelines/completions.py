@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from factory.sampling.request import Drawer
 from judges.base import Verifier
-from pipelines.ask import Model, draw_group, to_completion
+from pipelines.ask import draw_group, to_completion
 from pipelines.recipe import ModelRecipe
 from pipelines.rows import RowResult
 from pipelines.steps import Step, not_truncated, run_steps
@@ -24,9 +25,9 @@ class CompletionsRecipe(ModelRecipe):
 
 
 async def completions_row(
-    recipe: CompletionsRecipe, models: Sequence[Model], prompt: Prompt, _verifier: Verifier | None
+    recipe: CompletionsRecipe, drawers: Sequence[Drawer], prompt: Prompt, _verifier: Verifier | None
 ) -> RowResult:
-    group = await draw_group(prompt, recipe, models)
+    group = await draw_group(prompt, recipe, drawers)
     passed = run_steps([to_completion(prompt, group.messages, member) for member in group.answered], recipe.steps())
     return RowResult(
         rows=passed.rows,

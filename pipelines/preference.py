@@ -14,9 +14,9 @@ from typing import Literal
 import msgspec
 from pydantic import Field
 
-from factory.sampling.request import derive_seed
+from factory.sampling.request import Drawer, derive_seed
 from judges.base import Verifier
-from pipelines.ask import Model, draw_group, to_completion
+from pipelines.ask import draw_group, to_completion
 from pipelines.recipe import ModelRecipe
 from pipelines.rows import RowResult, StageTally, rejection
 from pipelines.steps import Graded, Step, not_truncated, run_steps, verify
@@ -44,9 +44,9 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 async def preference_row(
-    recipe: PreferenceRecipe, models: Sequence[Model], prompt: Prompt, verifier: Verifier | None
+    recipe: PreferenceRecipe, drawers: Sequence[Drawer], prompt: Prompt, verifier: Verifier | None
 ) -> RowResult:
-    group = await draw_group(prompt, recipe, models)
+    group = await draw_group(prompt, recipe, drawers)
     passed = run_steps([to_completion(prompt, group.messages, member) for member in group.answered], recipe.steps())
     graded, ungraded = _grade(prompt, verifier, passed.rows)
     pairs, unpaired = _pair(recipe, prompt, graded)

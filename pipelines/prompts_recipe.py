@@ -16,7 +16,7 @@ HUGGING_FACE = "hf:"
 class GeneratedTable(Table):
     """A reasoning-gym family: its own settings, how many tasks, and the seed that fixes them."""
 
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field(default_factory=dict)
     size: int = Field(default=1000, ge=1)
     seed: int = Field(default=0, ge=0)
 

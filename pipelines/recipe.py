@@ -43,7 +43,7 @@ class RunTable(Table):
 class SamplingTable(Table):
     """How to draw.
 
-    `logprobs` and `token_ids`: true needs them, false leaves them out, "auto" takes them from an engine that gives both.
+    `logprobs` and `token_ids`: true needs them, false leaves them out, "auto" takes them where an engine gives both.
     """
 
     temperature: float = Field(default=1.0, ge=0)

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
+from factory.sampling.request import Drawer
 from judges.base import Verifier
 from judges.registry import make_verifier
-from pipelines.ask import Model
 from pipelines.completions import CompletionsRecipe, completions_row
 from pipelines.preference import PreferenceRecipe, preference_row
 from pipelines.recipe import ModelRecipe
@@ -17,7 +17,7 @@ from pipelines.rows import RowResult
 from pipelines.traces import TracesRecipe, traces_row
 from schemas.records import Completion, PreferencePair, Prompt, Record, Trace
 
-RowFunction = Callable[[Any, Sequence[Model], Prompt, Verifier | None], Awaitable[RowResult]]
+RowFunction = Callable[[Any, Sequence[Drawer], Prompt, Verifier | None], Awaitable[RowResult]]
 
 
 class Pipeline(msgspec.Struct, frozen=True):

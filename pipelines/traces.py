@@ -11,8 +11,9 @@ from functools import partial
 from typing import Literal
 
 from factory.sampling.reasoning import split_reasoning
+from factory.sampling.request import Drawer
 from judges.base import Verifier
-from pipelines.ask import Answered, Model, draw_group
+from pipelines.ask import Answered, draw_group
 from pipelines.recipe import ModelRecipe
 from pipelines.rows import RowResult, rejection
 from pipelines.steps import Step, not_truncated, run_steps, verify
@@ -41,9 +42,9 @@ class TracesRecipe(ModelRecipe):
 
 
 async def traces_row(
-    recipe: TracesRecipe, models: Sequence[Model], prompt: Prompt, verifier: Verifier | None
+    recipe: TracesRecipe, drawers: Sequence[Drawer], prompt: Prompt, verifier: Verifier | None
 ) -> RowResult:
-    group = await draw_group(prompt, recipe, models)
+    group = await draw_group(prompt, recipe, drawers)
     traces = [_to_trace(recipe, prompt, group.messages, member) for member in group.answered]
     passed = run_steps(traces, recipe.steps(prompt, verifier))
     return RowResult(
@@ -55,7 +56,7 @@ async def traces_row(
 
 
 def _to_trace(recipe: TracesRecipe, prompt: Prompt, messages: list[Message], member: Answered) -> Trace:
-    drawn, answer, params, ref = member.drawn, member.drawn.answer, member.model.params, member.model.ref
+    drawn, answer, params, ref = member.drawn, member.drawn.answer, member.drawer.params, member.drawer.model
     reasoning, text, raw = answer.reasoning, answer.text, None
     if reasoning is None:  # the endpoint did not divide it
         raw = answer.text

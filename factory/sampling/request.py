@@ -15,6 +15,7 @@ from schemas.manifest import ModelRef
 from schemas.records import Message
 
 SEED_BITS = 31  # every engine and provider takes a positive 32-bit integer
+_messages = msgspec.json.Encoder()  # fields in their order, so equal messages give equal bytes
 
 
 class Drawn(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,32 +41,38 @@ class Drawer(Protocol):
     @property
     def model(self) -> ModelRef: ...
 
-    async def draw(
-        self, messages: list[Message], n: int, params: SamplingParams, row_seed: int
-    ) -> list[Drawn | Missed]:
+    @property
+    def params(self) -> SamplingParams: ...  # without a seed: each row has its own
+
+    async def draw(self, messages: list[Message], n: int, row_seed: int) -> list[Drawn | Missed]:
         """Answers 0..n-1 to `messages`, in order. Raises `RunError` when no row can succeed."""
         ...
 
 
-def derive_seed(*parts: object) -> int:
+def derive_seed(*parts: int | str) -> int:
     """A seed that depends on `parts` alone, so that a partial rerun draws what the full run drew."""
-    digest = hashlib.sha256(canonical_json(parts)).digest()
-    return int.from_bytes(digest[:8], "big") >> (64 - SEED_BITS)
+    digest = hashlib.blake2b(repr(parts).encode("utf-8", "backslashreplace"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> (64 - SEED_BITS)
 
 
 class RequestKeys:
-    """Request keys of one model. All that can change an answer is in the key, run-time settings are not."""
+    """Request keys of one model with one sampling. All that can change an answer is in the key, run settings are not.
 
-    def __init__(self, model: ModelRef) -> None:
-        self._model = canonical_json([model.model, model.revision, model.chat_template_sha256])
+    Args:
+        params: their seed is left out; each row has its own.
+    """
 
-    def group(self, messages: Sequence[Message], n: int, params: SamplingParams) -> list[str]:
-        """The keys of samples 0..n-1. `params.seed` is the row's: a sample's own follows from it and the index."""
-        prefix = hashlib.sha256(self._model)
-        prefix.update(canonical_json([messages, params]))
+    def __init__(self, model: ModelRef, params: SamplingParams) -> None:
+        identity = [model.model, model.revision, model.chat_template_sha256, msgspec.structs.replace(params, seed=None)]
+        self._prefix = hashlib.sha256(canonical_json(identity))
+
+    def group(self, messages: Sequence[Message], n: int, row_seed: int) -> list[str]:
+        """The keys of samples 0..n-1 to `messages`. A sample's seed follows from the row's and its index."""
+        prefix = self._prefix.copy()
+        prefix.update(_messages.encode(messages))
         keys = []
         for index in range(n):
             whole = prefix.copy()
-            whole.update(b"#%d" % index)
+            whole.update(b"#%d#%d" % (row_seed, index))
             keys.append(whole.hexdigest())
         return keys

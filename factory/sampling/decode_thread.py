@@ -1,0 +1,133 @@
+"""The one thread that owns a model. Requests queue here, and their rows share its batch."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from factory.sampling.errors import RunError, SamplingError
+
+if TYPE_CHECKING:
+    from factory.sampling.decode import Decoder, Limits, Row
+
+
+@dataclass(eq=False)
+class Group:
+    """The rows of one request. `done` gets them when the last has ended."""
+
+    rows: list[Row]
+    done: Future[list[Row]] = field(default_factory=Future)
+
+
+class DecodeThread:
+    """Runs a decoder until it is closed. A group whose future was cancelled is dropped at the next step."""
+
+    def __init__(self, load: Callable[[], Decoder], limits: Limits) -> None:
+        """`load` makes the decoder, in the thread that is to own it."""
+        self._load = load
+        self._limits = limits
+        self._inbox: queue.SimpleQueue[Group | None] = queue.SimpleQueue()
+        self._groups: dict[int, Group] = {}  # by id of each of their rows
+        self._waiting: deque[Row] = deque()
+        self._decoder: Decoder
+        self._closing = False
+        self._failure: RunError | None = None
+        self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
+        self.ready: Future[Decoder] = Future()  # the decoder, to read its limits from
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def submit(self, group: Group) -> None:
+        """Raises `RunError` when the thread has failed or ended."""
+        if self._failure is not None:
+            raise RunError(self._failure.kind, self._failure.reason)
+        self._inbox.put(group)
+        if self._failure is not None:  # it failed between the two lines above, and nobody reads the inbox now
+            self._fail_all(self._failure)
+
+    def close(self) -> None:
+        """End the thread. Unfinished groups get a `RunError`."""
+        self._inbox.put(None)
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        import torch
+
+        try:
+            with torch.inference_mode():
+                self._decoder = self._load()
+                self.ready.set_result(self._decoder)
+                while not self._closing:
+                    self._turn()
+            self._failure = RunError("closed", "the engine is closed")
+        except SamplingError as err:
+            self._failure = RunError(err.kind, err.reason)
+        except Exception as err:  # noqa: BLE001 - it goes to everybody who waits for this thread
+            self._failure = RunError("engine_failed", f"decoding failed: {type(err).__name__}: {err}")
+            self._failure.__cause__ = err
+        self._fail_all(self._failure)
+
+    def _turn(self) -> None:
+        self._receive()
+        self._drop_cancelled()
+        self._admit()
+        if self._decoder.rows:
+            for row in self._decoder.step():
+                self._deliver(row)
+        if not self._decoder.rows:
+            self._decoder.release_if_idle()
+
+    def _receive(self) -> None:
+        idle = not self._decoder.rows and not self._waiting
+        while idle or not self._inbox.empty():
+            group = self._inbox.get()
+            if group is None:
+                self._closing = True
+                return
+            self._groups.update({id(row): group for row in group.rows})
+            self._waiting.extend(group.rows)
+            idle = False
+
+    def _drop_cancelled(self) -> None:
+        dropped = [row for row in (*self._decoder.rows, *self._waiting) if self._groups[id(row)].done.cancelled()]
+        if not dropped:
+            return
+        gone = {id(row) for row in dropped}
+        self._decoder.remove([row for row in self._decoder.rows if id(row) in gone])
+        self._waiting = deque(row for row in self._waiting if id(row) not in gone)
+        for row_id in gone:
+            del self._groups[row_id]
+
+    def _admit(self) -> None:
+        """Let rows in by the eighth of a batch: reading prompts costs a forward pass, however few they are."""
+        active, most = len(self._decoder.rows), self._limits.rows
+        if not self._waiting or self._closing or (active and most - active < most // 8):
+            return
+        room = self._decoder.room_for(list(self._waiting))
+        if room:
+            self._decoder.admit([self._waiting.popleft() for _ in range(room)])
+
+    def _deliver(self, row: Row) -> None:
+        group = self._groups.pop(id(row))
+        if all(other.finish_reason is not None for other in group.rows) and group.done.set_running_or_notify_cancel():
+            group.done.set_result(group.rows)
+
+    def _fail_all(self, failure: RunError) -> None:
+        if not self.ready.done():
+            self.ready.set_exception(failure)
+        groups = {id(group): group for group in self._groups.values()}
+        while not self._inbox.empty():
+            group = self._inbox.get()
+            if group is not None:
+                groups[id(group)] = group
+        for group in groups.values():
+            if group.done.set_running_or_notify_cancel():
+                group.done.set_exception(RunError(failure.kind, failure.reason))
+        self._groups.clear()

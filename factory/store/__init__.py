@@ -1,0 +1,1 @@
+"""Versions on disk: commit, tag, verify, collect garbage, compare, export."""

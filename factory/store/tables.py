@@ -1,0 +1,145 @@
+"""Datasets and versions as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from factory.store.describe import Listed
+from factory.store.diff import Diff
+from factory.store.visible import visible
+from schemas.datasets import DatasetVersion
+from schemas.manifest import Cost, Manifest
+from schemas.records import Message, Record
+
+SAMPLE_CHARS = 2000  # of one field of one row
+
+
+def print_out(part: RenderableType) -> None:
+    Console(highlight=False, markup=False, soft_wrap=True).print(part)
+
+
+def dataset_table(datasets: Iterable[Listed]) -> Table:
+    rows = [
+        [d.name, f"v{d.versions}", d.kind, f"{d.rows:,}", f"{d.bytes:,}", d.created_at, _tags(d.tags)] for d in datasets
+    ]
+    return _table(["dataset", "latest", "kind", "rows", "bytes", "made", "tags"], rows)
+
+
+def version_page(version: DatasetVersion, rows: Sequence[Record]) -> RenderableType:
+    """One version, and some of its rows."""
+    manifest = version.manifest
+    columns = _table(["column", "type"], manifest.schema.items())
+    return Group(
+        _facts(version), "", columns, "", _inputs(manifest), "", _stages(manifest), *(_sample(row) for row in rows)
+    )
+
+
+def _facts(version: DatasetVersion) -> Table:
+    manifest = version.manifest
+    rejected = sum(shard.rows for shard in manifest.rejections)
+    n_bytes = sum(shard.bytes for shard in manifest.shards)
+    facts = {
+        "version": f"{manifest.name}@v{manifest.version}, after {f'v{manifest.parent}' if manifest.parent else 'none'}",
+        "kind": manifest.kind,
+        "rows": f"{manifest.rows:,} in {len(manifest.shards)} shards, {n_bytes:,} bytes; {rejected:,} rejected",
+        "made": f"{manifest.created_at} by build {manifest.build_id}",
+        "tokens": f"{manifest.tokens.prompt:,} prompt, {manifest.tokens.completion:,} completion",
+        "cost": _cost(manifest.cost),
+        "licences": ", ".join(manifest.licences) or "none stated",
+        "manifest": manifest.sha256,
+        "location": version.folder.location,
+    }
+    table = Table.grid(padding=(0, 2))
+    for name, fact in facts.items():
+        table.add_row(name, Text(visible(fact), overflow="fold"))
+    return table
+
+
+def _cost(cost: Cost) -> str:
+    if cost.usd is None:
+        return "unknown: no price for the model"
+    return f"{cost.usd:.4f} USD" + (f", prices of {cost.prices_date}" if cost.prices_date else "")
+
+
+def _inputs(manifest: Manifest) -> Table:
+    rows = [["input", ref.name, f"v{ref.version}" if ref.version else "", ref.sha256[:20]] for ref in manifest.inputs]
+    rows += [[ref.role, ref.model, ref.revision, f"{ref.engine} {ref.engine_version}"] for ref in manifest.models]
+    return _table(["from", "name", "revision", "sha256 or engine"], rows)
+
+
+def _stages(manifest: Manifest) -> Table:
+    rows = [
+        [c.stage, f"{c.rows_in:,}", f"{c.rows_out:,}", _tally(c.dropped), _tally(c.failed)] for c in manifest.counters
+    ]
+    return _table(["stage", "in", "out", "dropped", "failed"], rows)
+
+
+def _sample(row: Record) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for name in row.__struct_fields__:
+        value = getattr(row, name)
+        if value is not None:
+            table.add_row(name, Text("\n".join(_sample_lines(value)), overflow="fold"))
+    return Group("", table)
+
+
+def _sample_lines(value: object) -> Iterator[str]:
+    if isinstance(value, list) and value and isinstance(value[0], Message):
+        for turn in value:
+            if turn.reasoning is not None:
+                yield f"[{_shown(turn.role)} thinks] {_shown(turn.reasoning)}"
+            yield f"[{_shown(turn.role)}] {_shown(turn.content)}"
+    else:
+        yield _shown(str(value))
+
+
+def _shown(text: str) -> str:
+    cut = text if len(text) <= SAMPLE_CHARS else f"{text[:SAMPLE_CHARS]}... ({len(text):,} characters)"
+    return visible(cut, keep="\n\t")
+
+
+def diff_page(diff: Diff) -> RenderableType:
+    """What `factory datasets diff` prints."""
+    rows = diff.rows
+    counts = _table(
+        ["rows", "number", "for example"],
+        [
+            [kind, f"{number:,}", ", ".join(rows.examples.get(kind, []))]
+            for kind, number in {
+                "added": rows.added,
+                "removed": rows.removed,
+                "changed": rows.changed,
+                "unchanged": rows.unchanged,
+            }.items()
+        ],
+    )
+    recipe = _table(["recipe", diff.before, diff.after], ([key, str(a), str(b)] for key, (a, b) in diff.recipe.items()))
+    books = _table(
+        ["counter", diff.before, diff.after], ([key, _count(a), _count(b)] for key, (a, b) in diff.counters.items())
+    )
+    return Group(counts, "", recipe, "", books)
+
+
+def _count(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _tally(counts: dict[str, int]) -> str:
+    return ", ".join(f"{kind} {number:,}" for kind, number in counts.items())
+
+
+def _tags(tags: dict[str, int]) -> str:
+    return ", ".join(f"{name}=v{version}" for name, version in tags.items())
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
+    for name in head:
+        table.add_column(visible(name), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(visible(cell)) for cell in row))
+    return table

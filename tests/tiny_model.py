@@ -1,0 +1,15 @@
+"""The tiny model with random weights, made once a session in a temporary folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint folder: random weights, so its answers are gibberish of every length."""
+    from trainer.tiny.make import make_tiny
+
+    return make_tiny(tmp_path_factory.mktemp("tiny") / "random", steps=0).folder

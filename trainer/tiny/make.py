@@ -1,0 +1,48 @@
+"""Makes the tiny model: tokenizer, weights, training, checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from trainer.tiny.model import CONTEXT, make_model, save_checkpoint
+from trainer.tiny.task import TASKS, training_examples
+from trainer.tiny.tokenizer import make_tokenizer
+from trainer.tiny.train import Budget, Trained, train
+
+WORDING_EXAMPLES = 200  # enough for the tokenizer to learn how a task is worded
+
+
+class TinyModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished checkpoint and how it came to be. `trained` is None for random weights."""
+
+    folder: Path
+    parameters: int
+    trained: Trained | None
+
+
+def make_tiny(
+    out: Path, *, task: str = "chain_sum", steps: int | None = None, minutes: float = 1.0, seed: int = 0
+) -> TinyModel:
+    """Write a tiny checkpoint into `out`: trained for `steps`, or for `minutes` where no steps are given.
+
+    `steps=0` leaves the weights random and takes a second. Uses the threads that torch is set to.
+
+    Raises:
+        ValueError: an unknown task.
+        FileExistsError: `out` holds something already.
+    """
+    if task not in TASKS:
+        raise ValueError(f"unknown task {task!r}; known: {', '.join(sorted(TASKS))}")
+    if out.exists() and any(out.iterdir()):
+        raise FileExistsError(f"{out} is not empty; remove it or name another folder")
+    wording = [example.question for example in training_examples(TASKS[task], seed, WORDING_EXAMPLES)]
+    tokenizer = make_tokenizer(wording, CONTEXT)
+    model = make_model(tokenizer, seed)
+    trained = None
+    if steps != 0:
+        model.set_attn_implementation("eager")  # sdpa's backward is the slower of the two at this size
+        trained = train(model, tokenizer, TASKS[task], Budget(steps, minutes * 60), seed)
+    save_checkpoint(model, tokenizer, out)
+    return TinyModel(folder=out, parameters=model.num_parameters(), trained=trained)
