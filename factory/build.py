@@ -43,6 +43,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     data: DatasetVersion
     drawers: Sequence[Drawer]
     store: UnitStore
+    in_flight: int  # requests, of all models together
     shard: tuple[int, int] = (0, 1)  # of the units, this process does those with index % n == i
 
     @property
@@ -91,7 +92,7 @@ class Run:
             return await row(recipe, drawers, prompt, verifiers.of(prompt))
 
         # Twice as many rows as requests in flight: while one row is written to the ledger another asks.
-        active = 2 * run.max_in_flight
+        active = 2 * self.job.in_flight
         return OrderedMap(work, active=active, window=run.window_rows, max_bytes=run.window_bytes, size=held_bytes)
 
     def drain(self) -> None:

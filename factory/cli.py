@@ -49,7 +49,7 @@ def _exit_code(err: Exception) -> int | None:
     from factory.recipes import RecipeError
     from factory.run import Interrupted, UnitsLeft
     from factory.sampling.errors import SamplingError
-    from schemas.errors import ConflictError, CorruptError, DataError
+    from schemas.errors import ConflictError, CorruptError, DataError, WriteError
 
     if isinstance(err, Interrupted):
         return TERMINATED if err.received is signal.SIGTERM else INTERRUPTED
@@ -61,6 +61,7 @@ def _exit_code(err: Exception) -> int | None:
         UnitsLeft: DONE,
         ConflictError: CONFLICT,
         CorruptError: FAILED,
+        WriteError: FAILED,
         DataError: USAGE,
         SamplingError: FAILED,
         OSError: FAILED,
@@ -69,7 +70,7 @@ def _exit_code(err: Exception) -> int | None:
 
 
 def _say(message: str, code: int) -> int:
-    label = "" if code == DONE else "error: "
+    label = "" if code in (DONE, TERMINATED, INTERRUPTED) else "error: "
     print(f"{label}{message}", file=sys.stderr)
     return code
 

@@ -12,6 +12,7 @@ import msgspec
 from factory.budget import Budget
 from factory.ledger import Entry, Ledger
 from factory.sampling.errors import RowError
+from factory.sampling.replay import ReplayEngine
 from factory.sampling.request import Drawn, Missed, RequestKeys, derive_seed
 from factory.sampling.types import Answer, Sampler, SamplingParams
 from schemas.manifest import ModelRef
@@ -71,6 +72,7 @@ class LedgerDrawer:
 
     async def _ask(self, key: str, messages: list[Message], params: SamplingParams) -> Answer:
         async with self._budget.reserve(self.model.model, messages, params) as reservation:
+            self._ledger.check()
             started = time.monotonic()
             [answer] = await self.sampler.sample(messages, 1, params)
             entry = Entry(key, self.model.model, self._build_id, time.monotonic() - started, answer)
@@ -82,25 +84,27 @@ class LedgerDrawer:
 class ReplayDrawer:
     """Draws recorded answers. They are on disk already and cost nothing: the ledger is not asked."""
 
-    def __init__(self, sampler: Sampler, params: SamplingParams) -> None:
-        self.sampler = sampler
-        self.params = params
-        self._keys = RequestKeys(sampler.model, params)
+    params = None
+
+    def __init__(self, engine: ReplayEngine, params: SamplingParams) -> None:
+        self._engine = engine
+        self._wanted = params
+        self._keys = RequestKeys(engine.model, params)
 
     @property
     def model(self) -> ModelRef:
-        return self.sampler.model
+        return self._engine.model
 
     async def draw(self, messages: list[Message], n: int, row_seed: int) -> list[Drawn | Missed]:
         keys = self._keys.group(messages, n, row_seed)
+        return [await self._member(keys[index], messages, index) for index in range(n)]
+
+    async def _member(self, key: str, messages: list[Message], index: int) -> Drawn | Missed:
         try:
-            answers = await self.sampler.sample(messages, n, self.params)
+            answer = await self._engine.sample_at(messages, index, self._wanted)
         except RowError as err:
-            return [Missed(sample_index=index, error=err) for index in range(n)]
-        return [
-            Drawn(sample_index=index, request_key=keys[index], seed=None, answer=answer, asked=False)
-            for index, answer in enumerate(answers)
-        ]
+            return Missed(sample_index=index, error=err)
+        return Drawn(sample_index=index, request_key=key, seed=None, answer=answer, asked=False)
 
 
 async def _gather(members: Sequence[Coroutine[Any, Any, Drawn | Missed]]) -> list[Drawn | Missed]:

@@ -24,6 +24,10 @@ class EngineContext(msgspec.Struct, frozen=True):
     logs: Path  # where a server that we start writes its log
 
 
+# Requests in flight that suit an engine, where the recipe does not say.
+IN_FLIGHT = {"openai": 64, "vllm": 256, "transformers": 256, "litellm": 32, "replay": 64}
+
+
 class Choice(msgspec.Struct, frozen=True):
     """An engine's name, and why it was chosen."""
 
@@ -45,11 +49,12 @@ def choose_engine(table: ModelTable) -> Choice:
 
 def _for_checkpoint(folder: Path) -> Choice:
     from factory.sampling.checkpoint import open_checkpoint
-    from factory.sampling.vllm import vllm_available
 
     open_checkpoint(folder)  # say at once what is missing
     if not _has_gpu():
         return Choice("transformers", "there is no GPU here; --engine vllm takes vLLM's CPU build")
+    from factory.sampling.vllm import vllm_available
+
     if (reason := vllm_available()) is not None:
         return Choice("transformers", f"vLLM is not there: {reason}")
     return Choice("vllm", "there is a GPU, and vLLM is installed")
@@ -65,6 +70,10 @@ def make_engine(context: EngineContext, engine: str) -> Sampler:
     return ENGINES[engine](context)
 
 
+def in_flight(engine: str, run: RunTable) -> int:
+    return run.max_in_flight or IN_FLIGHT[engine]
+
+
 def _openai(context: EngineContext) -> Sampler:
     from factory.sampling.openai import EndpointSettings, OpenAIEngine
 
@@ -76,11 +85,11 @@ def _openai(context: EngineContext) -> Sampler:
             role=context.role,
             revision=table.revision,
             api_key_env=table.api_key_env,
-            max_in_flight=run.max_in_flight,
+            max_in_flight=in_flight("openai", run),
             row_deadline_s=run.row_deadline_s,
             connect_timeout_s=run.connect_timeout_s,
             idle_timeout_s=run.idle_timeout_s,
-            total_timeout_s=run.row_deadline_s,
+            total_timeout_s=run.answer_timeout_s,
             max_answer_bytes=run.max_answer_bytes,
         )
     )
@@ -92,7 +101,42 @@ def _replay(context: EngineContext) -> Sampler:
     return ReplayEngine(context.table.model.removeprefix("replay:"), context.home, context.role)
 
 
+def _litellm(context: EngineContext) -> Sampler:
+    from factory.sampling.litellm import LiteLLMEngine, LiteLLMSettings
+
+    table, run = context.table, context.run
+    return LiteLLMEngine(
+        LiteLLMSettings(
+            model=table.model.removeprefix("litellm:"),
+            role=context.role,
+            api_base=table.api_base,
+            api_key_env=table.api_key_env,
+            revision=table.revision,
+            max_in_flight=in_flight("litellm", run),
+            row_deadline_s=run.row_deadline_s,
+            total_timeout_s=run.answer_timeout_s,
+        )
+    )
+
+
+def _transformers(context: EngineContext) -> Sampler:
+    from factory.sampling.transformers import TransformersEngine, TransformersSettings
+
+    table = context.table
+    return TransformersEngine(
+        TransformersSettings(
+            checkpoint=table.model,
+            role=context.role,
+            dtype=table.dtype or "auto",
+            max_rows=in_flight("transformers", context.run),
+            max_context=table.max_model_len,
+        )
+    )
+
+
 ENGINES: dict[str, Callable[[EngineContext], Sampler]] = {
     "openai": _openai,
+    "litellm": _litellm,
+    "transformers": _transformers,
     "replay": _replay,
 }

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from factory.sampling.types import Answer
-from schemas.errors import DataError
+from schemas.errors import DataError, WriteError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (
@@ -102,7 +102,7 @@ class Ledger:
         self._thread = ThreadPoolExecutor(1, "ledger")
         self._waiting: list[_Waiting] = []
         self._committing = False
-        self._failure: DataError | None = None
+        self._failure: WriteError | None = None
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -130,14 +130,18 @@ class Ledger:
         query = "SELECT 1 FROM answers WHERE key = ?"
         return sum(self._reader.execute(query, (bytes.fromhex(key),)).fetchone() is not None for key in keys)
 
+    def check(self) -> None:
+        """Raises WriteError when an earlier write failed: an answer asked for now could not be kept."""
+        if self._failure is not None:
+            raise self._failure
+
     async def keep(self, entry: Entry) -> Answer:
         """Return the key's answer once it is on the disk: this one, or the one that was there first.
 
         Raises:
-            DataError: the disk is full or the file cannot be written; nothing was kept.
+            WriteError: the disk is full or the file cannot be written; nothing was kept.
         """
-        if self._failure is not None:
-            raise self._failure
+        self.check()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Answer] = loop.create_future()
         self._waiting.append(_Waiting(entry, future))
@@ -155,7 +159,7 @@ class Ledger:
         """Wake the rows of a batch. A failed write fails every row that waits, and every later one."""
         err = done.exception()
         if err is not None:
-            self._failure = DataError(f"{self.path}: an answer could not be kept ({err}); free the disk and run again")
+            self._failure = WriteError(f"{self.path}: an answer could not be kept ({err}); free the disk and run again")
             batch = [*batch, *self._waiting]
             self._waiting = []
         for place, (_, future) in enumerate(batch):

@@ -10,6 +10,7 @@ from factory.build import Job
 from factory.ledger import History, Ledger
 from factory.prices import PriceTable
 from factory.sampling.request import Drawer, RequestKeys, derive_seed
+from factory.sampling.types import SamplingParams
 from pipelines.ask import asked_messages
 
 BYTES_PER_TOKEN = 3.5  # of English text, for an estimate of prompt tokens
@@ -57,7 +58,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 def make_plan(job: Job, ledger: Ledger, prices: PriceTable) -> Plan:
     """Read every prompt and look every request up; ask nothing."""
-    models = [_plan_model(job, drawer, ledger, prices) for drawer in job.drawers]
+    asking = [(drawer, drawer.params) for drawer in job.drawers if drawer.params is not None]  # the others replay
+    models = [_plan_model(job, drawer, params, ledger, prices) for drawer, params in asking]
     costs = [plan.usd for plan in models]
     known = [cost for cost in costs if cost is not None]
     return Plan(
@@ -72,9 +74,9 @@ def make_plan(job: Job, ledger: Ledger, prices: PriceTable) -> Plan:
     )
 
 
-def _plan_model(job: Job, drawer: Drawer, ledger: Ledger, prices: PriceTable) -> ModelPlan:
+def _plan_model(job: Job, drawer: Drawer, params: SamplingParams, ledger: Ledger, prices: PriceTable) -> ModelPlan:
     recipe, ref = job.recipe, drawer.model
-    keys = RequestKeys(ref, drawer.params)
+    keys = RequestKeys(ref, params)
     requests = in_ledger = prompt_bytes = 0
     for prompt in job.prompts(0, job.rows):
         messages = asked_messages(prompt, recipe)
@@ -83,7 +85,7 @@ def _plan_model(job: Job, drawer: Drawer, ledger: Ledger, prices: PriceTable) ->
         requests += recipe.n - there
         prompt_bytes += (recipe.n - there) * sum(len(turn.content.encode("utf-8", "replace")) for turn in messages)
     history = ledger.history(ref.model)
-    per_answer, seconds, basis = _expect(history, drawer.params.max_tokens)
+    per_answer, seconds, basis = _expect(history, params.max_tokens)
     prompt_tokens = math.ceil(prompt_bytes / BYTES_PER_TOKEN)
     tokens = per_answer.scaled(requests)
     price = prices.price(ref.model, ref.engine)
@@ -98,7 +100,7 @@ def _plan_model(job: Job, drawer: Drawer, ledger: Ledger, prices: PriceTable) ->
         prompt_tokens=prompt_tokens,
         completion_tokens=tokens,
         usd=usd,
-        seconds=seconds.scaled(requests / recipe.run.max_in_flight),
+        seconds=seconds.scaled(requests / job.in_flight),
         basis=basis,
     )
 
@@ -115,4 +117,4 @@ def _expect(history: History | None, max_tokens: int) -> tuple[Range, Range, str
 
 
 def _sum(ranges: list[Range]) -> Range:
-    return Range(*(sum(part) for part in zip(*map(msgspec.structs.astuple, ranges), strict=True)))
+    return Range(sum(r.low for r in ranges), sum(r.likely for r in ranges), sum(r.high for r in ranges))

@@ -15,7 +15,7 @@ import msgspec
 from factory.budget import Budget
 from factory.build import Job, Outcome, Run
 from factory.draw import LedgerDrawer, ReplayDrawer
-from factory.engines import EngineContext, choose_engine, make_engine
+from factory.engines import EngineContext, choose_engine, in_flight, make_engine
 from factory.fold import Heading, fold
 from factory.ledger import Ledger
 from factory.lock import build_lock
@@ -23,6 +23,7 @@ from factory.plan import Plan, make_plan
 from factory.prices import PriceTable, price_table
 from factory.progress import Progress
 from factory.recipes import RecipeError, differences, resolved
+from factory.sampling.replay import ReplayEngine
 from factory.sampling.request import Drawer
 from factory.sampling.types import Sampler
 from factory.store.commit import find_build
@@ -187,7 +188,7 @@ def _job(kind: str, recipe: ModelRecipe, options: Options, parts: _Parts, identi
         if missing := params.needs() - sampler.capabilities:
             names = ", ".join(sorted(missing))
             raise RecipeError(f"the recipe needs {names}, and the engine {sampler.model.engine!r} has none of it")
-        if sampler.model.engine == "replay":
+        if isinstance(sampler, ReplayEngine):
             drawers.append(ReplayDrawer(sampler, params))
         else:
             drawers.append(LedgerDrawer(sampler, params, parts.ledger, identity.build_id, budget))
@@ -199,6 +200,7 @@ def _job(kind: str, recipe: ModelRecipe, options: Options, parts: _Parts, identi
         data=parts.data,
         drawers=drawers,
         store=UnitStore(parts.folder, identity.build_id),
+        in_flight=sum(in_flight(sampler.model.engine, recipe.run) for sampler in parts.samplers),
         shard=options.shard,
     )
 

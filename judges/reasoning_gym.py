@@ -13,7 +13,7 @@ import msgspec
 from judges.answers import tagged_answer
 from judges.base import JudgeError, Verdict, without_reasoning, wrong
 from judges.reasoning_gym_forms import malformed
-from judges.reasoning_gym_guard import refusal
+from judges.reasoning_gym_guard import refusal, unsafe_entry
 from schemas.canonical import canonical_json
 from schemas.records import Prompt
 
@@ -87,6 +87,8 @@ def family_names() -> list[str]:
 
 def _score(task: Task, answer: str, where: str) -> float:
     """The family's own score in 0..1. Raises `JudgeError` when the scorer breaks or leaves that range."""
+    if (problem := unsafe_entry(task.family, task.entry)) is not None:
+        raise JudgeError("unsafe_entry", f"{where}: its metadata is not what reasoning-gym generates: {problem}")
     scorer = _scorer(task.family, canonical_json(task.config))
     try:
         score = float(scorer(answer, _as_generated(task)))

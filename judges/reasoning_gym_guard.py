@@ -3,13 +3,15 @@
 Nine families of reasoning-gym pass the answer to `eval` or to `sympy.parse_expr` (which calls `eval`), so that an
 answer such as `__import__("os").system(...)` would run. For these families only literals, or arithmetic on small
 numbers and known functions, reach the scorer; any other answer is wrong with the reason. Each of these scorers gives
-such an answer no more than a token score anyway.
+such an answer no more than a token score anyway. Five scorers evaluate part of the entry too, which comes with the
+dataset and so from whoever made that: it is held to the same forms.
 """
 
 from __future__ import annotations
 
 import ast
 import re
+from typing import Any
 
 _LITERAL_NODES = (ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.UnaryOp, ast.USub, ast.Name, ast.Load)
 _ARITHMETIC_NODES = (
@@ -38,6 +40,7 @@ _FUNCTIONS = frozenset(
 )
 _MAX_CHARS = {"literal": 20_000, "arithmetic": 1_000}
 _ARITHMETIC_CHARS = re.compile(r"[0-9A-Za-z_ .+\-*/()]*")
+_BITWISE_CHARS = re.compile(r"[0-9a-fA-FxX +\-*()<>]*")
 _MAX_NODES = 300
 _MAX_POWER = 64
 _MAX_POWER_DEPTH = 2
@@ -50,6 +53,21 @@ def refusal(family: str, answer: str) -> str | None:
         return _refuse_non_literal(family, answer)
     if family in _ARITHMETIC:
         return _refuse_non_arithmetic(family, answer)
+    return None
+
+
+def unsafe_entry(family: str, entry: dict[str, Any]) -> str | None:
+    """Why the entry itself must not reach the scorer, or None when it may."""
+    metadata = entry.get("metadata")
+    fields = metadata if isinstance(metadata, dict) else {}
+    if family == "number_sorting":
+        return _refuse_non_literal(family, str(entry.get("answer")))
+    if family == "polynomial_multiplication":
+        return _refuse_non_arithmetic(family, str(entry.get("answer")))
+    if family in ("simple_integration", "intermediate_integration"):
+        return _refuse_non_arithmetic(family, str(fields.get("integrand")))
+    if family == "bitwise_arithmetic" and not _BITWISE_CHARS.fullmatch(str(fields.get("problem"))):
+        return f"a problem of {family} that is no arithmetic expression"
     return None
 
 

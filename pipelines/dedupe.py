@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-
-from datasketch import MinHash, MinHashLSH
+from typing import TYPE_CHECKING
 
 from pipelines.rows import rejection
 from pipelines.shingles import SKETCH, Hashes, shingles, similarity
 from schemas.canonical import sha256_hex
 from schemas.records import Prompt, Rejection
+
+if TYPE_CHECKING:
+    from datasketch import MinHash
 
 STAGE = "dedupe"
 NUM_PERM = 128
@@ -35,7 +37,7 @@ def dedupe(prompts: Iterable[Prompt | Rejection], near_duplicates: float | None 
 
 
 class EqualPrompts:
-    """The prompts so far, by id. About 200 bytes for each."""
+    """The prompts so far, by id. About 0.4 kB for each."""
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[str, str]] = {}  # prompt_id -> source_id, ground truth's hash
@@ -58,6 +60,8 @@ class SimilarPrompts:
     """The prompts so far, by the banded MinHash of their text. About 12 kB for each."""
 
     def __init__(self, threshold: float) -> None:
+        from datasketch import MinHash, MinHashLSH  # most of a second
+
         self._threshold = threshold
         self._index = MinHashLSH(num_perm=NUM_PERM, params=bands(threshold))
         self._empty = MinHash(num_perm=NUM_PERM, seed=SEED, hashfunc=_low_bits)

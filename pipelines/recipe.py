@@ -25,10 +25,11 @@ class PriceTableRow(Table):
 class RunTable(Table):
     """How to run, not what to make: nothing here changes a row, so a build goes on when it changes."""
 
-    max_in_flight: int = Field(default=64, ge=1, le=8192)
-    row_deadline_s: float = Field(default=3600, gt=0)
+    max_in_flight: int | None = Field(default=None, ge=1, le=8192)  # None: what suits the engine
+    row_deadline_s: float = Field(default=3600, gt=0)  # from a request's first try to its dead letter
     connect_timeout_s: float = Field(default=10, gt=0)
-    idle_timeout_s: float = Field(default=900, gt=0)
+    idle_timeout_s: float = Field(default=900, gt=0)  # no byte for so long; answers come whole, not streamed
+    answer_timeout_s: float = Field(default=1800, gt=0)  # one try, from the first byte sent to the last one read
     max_answer_bytes: int = Field(default=64 * 2**20, gt=0)
     window_rows: int = Field(default=8192, ge=1)
     window_bytes: int = Field(default=256 * 2**20, gt=0)
@@ -77,7 +78,8 @@ class ModelTable(Table):
     name: str | None = None  # the model's name at the endpoint
     engine: Literal["openai", "vllm", "transformers", "litellm", "replay"] | None = None
     revision: str | None = None  # for endpoints: what makes their answers these answers
-    api_key_env: str | None = None
+    api_base: str | None = None  # litellm's, where it is not the provider's own
+    api_key_env: str | None = None  # the variable's name, never the key
     max_model_len: int | None = Field(default=None, ge=1)
     dtype: str | None = None
 

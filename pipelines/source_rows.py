@@ -24,7 +24,7 @@ def need_columns(where: str, wanted: Iterable[str], there: Iterable[str]) -> Non
     known = list(there)
     for name in wanted:
         if name not in known:
-            nearest = get_close_matches(name, known, n=1, cutoff=0.5)
+            nearest = get_close_matches(name, known, n=1)
             hint = f"did you mean {nearest[0]!r}? " if nearest else ""
             raise DataError(f"{where}: no column {name!r}; {hint}columns: {', '.join(map(repr, known)) or 'none'}")
 

@@ -27,8 +27,8 @@ _SAMPLED = [
     _field("model", TEXT),
     _field("revision", TEXT),
     _field("engine", TEXT),
-    _field("temperature", pa.float64()),
-    _field("top_p", pa.float64()),
+    _optional("temperature", pa.float64()),
+    _optional("top_p", pa.float64()),
     _optional("seed", pa.int64()),
     _field("request_key", TEXT),
 ]

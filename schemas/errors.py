@@ -23,3 +23,7 @@ class CorruptError(DataError):
 
 class ConflictError(DataError):
     """Another process committed first, or is at work on the same build."""
+
+
+class WriteError(DataError):
+    """Something could not be written. What was written before is whole."""

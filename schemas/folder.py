@@ -96,7 +96,7 @@ class Folder(ABC):
 
     @abstractmethod
     def delete_tree(self, prefix: str) -> None:
-        """Remove all files below `prefix`."""
+        """Remove all files below `prefix`. No error when there are none."""
 
     @abstractmethod
     def open_input(self, path: str) -> BinaryIO:

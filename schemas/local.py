@@ -104,8 +104,9 @@ class LocalFolder(Folder):
         self._entry(path).unlink(missing_ok=True)
 
     def delete_tree(self, prefix: str) -> None:
-        shutil.rmtree(self.path(prefix))
-        sync_folder(self.path(prefix).parent)
+        with suppress(FileNotFoundError):  # another process may be removing it too
+            shutil.rmtree(self.path(prefix))
+            sync_folder(self.path(prefix).parent)
 
     def open_input(self, path: str) -> BinaryIO:
         return self.path(path).open("rb")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -101,7 +101,7 @@ class ObjectFolder(Folder):
         self.delete(source)
 
     def delete(self, path: str) -> None:
-        if self.exists(path):
+        with suppress(FileNotFoundError):
             self._fs.rm_file(self._key(path))
 
     def delete_tree(self, prefix: str) -> None:

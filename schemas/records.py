@@ -53,8 +53,8 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     revision: str
     engine: str
-    temperature: float
-    top_p: float
+    temperature: float | None = None  # None: recorded elsewhere, and not told
+    top_p: float | None = None
     seed: int | None = None
     request_key: str
     source: str
@@ -78,8 +78,8 @@ class Trace(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     revision: str
     engine: str
-    temperature: float
-    top_p: float
+    temperature: float | None = None  # None: recorded elsewhere, and not told
+    top_p: float | None = None
     seed: int | None = None
     request_key: str
     source: str

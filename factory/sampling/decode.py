@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+import transformers
 from torch import Tensor
 from transformers.cache_utils import DynamicCache, DynamicLayer
 
@@ -27,6 +28,7 @@ class Row:
     token_ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: str | None = None
+    text: str = ""  # once it has ended
 
     @property
     def positions(self) -> int:
@@ -62,6 +64,12 @@ class Decoder:
         self._ends = ends
         self._cache = SlotCache(_example_cache(model))
         self._settings = _draw_settings([], model.device)
+
+    @property
+    def version(self) -> str:
+        """Of all that the numbers depend on."""
+        dtype = str(self._model.dtype).removeprefix("torch.")
+        return f"{transformers.__version__} (torch {torch.__version__}, {self._model.device.type}, {dtype})"
 
     @property
     def most_positions(self) -> int:
@@ -121,11 +129,6 @@ class Decoder:
             self.rows[target] = self.rows[source]
         del self.rows[kept:]
         self._settings = _draw_settings(self.rows, self._model.device)
-
-    def release_if_idle(self) -> None:
-        """Give the cache's memory back when no row needs it."""
-        if not self.rows:
-            self._cache.release()
 
     def _prefill_size(self, rows: Sequence[Row]) -> int:
         """How many of `rows`, shortest first, one forward pass takes: at least one prompt."""

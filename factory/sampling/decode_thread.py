@@ -22,6 +22,10 @@ class Group:
 
     rows: list[Row]
     done: Future[list[Row]] = field(default_factory=Future)
+    unfinished: int = 0
+
+    def __post_init__(self) -> None:
+        self.unfinished = len(self.rows)
 
 
 class DecodeThread:
@@ -36,6 +40,7 @@ class DecodeThread:
         self._waiting: deque[Row] = deque()
         self._decoder: Decoder
         self._closing = False
+        self._gate = threading.Lock()  # nothing goes into the inbox once there is a failure
         self._failure: RunError | None = None
         self._thread = threading.Thread(target=self._run, name="decode", daemon=True)
         self.ready: Future[Decoder] = Future()  # the decoder, to read its limits from
@@ -45,11 +50,10 @@ class DecodeThread:
 
     def submit(self, group: Group) -> None:
         """Raises `RunError` when the thread has failed or ended."""
-        if self._failure is not None:
-            raise RunError(self._failure.kind, self._failure.reason)
-        self._inbox.put(group)
-        if self._failure is not None:  # it failed between the two lines above, and nobody reads the inbox now
-            self._fail_all(self._failure)
+        with self._gate:
+            if self._failure is not None:
+                raise RunError(self._failure.kind, self._failure.reason) from self._failure.__cause__
+            self._inbox.put(group)
 
     def close(self) -> None:
         """End the thread. Unfinished groups get a `RunError`."""
@@ -60,19 +64,19 @@ class DecodeThread:
     def _run(self) -> None:
         import torch
 
+        failure = RunError("closed", "the engine is closed")
         try:
             with torch.inference_mode():
                 self._decoder = self._load()
                 self.ready.set_result(self._decoder)
                 while not self._closing:
                     self._turn()
-            self._failure = RunError("closed", "the engine is closed")
         except SamplingError as err:
-            self._failure = RunError(err.kind, err.reason)
+            failure = RunError(err.kind, err.reason)
         except Exception as err:  # noqa: BLE001 - it goes to everybody who waits for this thread
-            self._failure = RunError("engine_failed", f"decoding failed: {type(err).__name__}: {err}")
-            self._failure.__cause__ = err
-        self._fail_all(self._failure)
+            failure = RunError("engine_failed", f"decoding failed: {type(err).__name__}: {err}")
+            failure.__cause__ = err
+        self._fail_all(failure)
 
     def _turn(self) -> None:
         self._receive()
@@ -81,8 +85,6 @@ class DecodeThread:
         if self._decoder.rows:
             for row in self._decoder.step():
                 self._deliver(row)
-        if not self._decoder.rows:
-            self._decoder.release_if_idle()
 
     def _receive(self) -> None:
         idle = not self._decoder.rows and not self._waiting
@@ -116,16 +118,18 @@ class DecodeThread:
 
     def _deliver(self, row: Row) -> None:
         group = self._groups.pop(id(row))
-        if all(other.finish_reason is not None for other in group.rows) and group.done.set_running_or_notify_cancel():
+        group.unfinished -= 1
+        if not group.unfinished and group.done.set_running_or_notify_cancel():
             group.done.set_result(group.rows)
 
     def _fail_all(self, failure: RunError) -> None:
+        with self._gate:
+            self._failure = failure
         if not self.ready.done():
             self.ready.set_exception(failure)
         groups = {id(group): group for group in self._groups.values()}
         while not self._inbox.empty():
-            group = self._inbox.get()
-            if group is not None:
+            if (group := self._inbox.get()) is not None:
                 groups[id(group)] = group
         for group in groups.values():
             if group.done.set_running_or_notify_cancel():

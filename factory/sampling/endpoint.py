@@ -61,8 +61,15 @@ def api_root(settings: EndpointSettings) -> URL:
     return url
 
 
-def key_name(settings: EndpointSettings) -> str:
-    """The variable that the key comes from, for messages."""
+def name_of_key(settings: EndpointSettings, key: str | None) -> str:
+    """What messages call the key."""
+    variable = _variable(settings)
+    if key is not None:
+        return f"the key in {variable}"
+    return f"a request without a key ({variable} is not set)" if variable else "a request without a key"
+
+
+def _variable(settings: EndpointSettings) -> str:
     return DEFAULT_KEY_ENV if settings.api_key_env is None else settings.api_key_env
 
 
@@ -72,7 +79,7 @@ def read_key(settings: EndpointSettings) -> str | None:
     Raises:
         RunError: the named variable is not set, or its value cannot stand in a header.
     """
-    name = key_name(settings)
+    name = _variable(settings)
     if not name:
         return None
     key = os.environ.get(name, "").strip()

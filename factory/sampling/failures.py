@@ -15,9 +15,9 @@ from factory.sampling.types import Answer
 
 TRANSIENT_STATUS = frozenset({408, 409, 425, 500, 502, 503, 504, 507, 508, 520, 521, 522, 523, 524, 529, 530})
 RUN_STATUS = {
-    401: ("key_refused", "the endpoint refuses the key in {key_env}; export a valid one"),
-    402: ("quota", "the account behind {key_env} has no credit left; add some, then run the same command again"),
-    403: ("forbidden", "the key in {key_env} may not use this model or endpoint; ask for access or use another key"),
+    401: ("key_refused", "the endpoint refuses {key}; export a valid one, or name its variable in api_key_env"),
+    402: ("quota", "the account behind {key} has no credit left; add some, then run the same command again"),
+    403: ("forbidden", "{key} may not use this model or endpoint; ask for access, or use another key"),
     404: ("not_found", "there is no such model or path; check base_url (it usually ends in /v1) and model"),
     405: ("not_found", "this path takes no chat requests; check base_url (it usually ends in /v1)"),
     410: ("not_found", "the model or path is gone; check base_url and model"),
@@ -49,9 +49,9 @@ class Refusal(msgspec.Struct, frozen=True):
 class Failures:
     """Turns the refusals of one endpoint into errors that name it, and never its key."""
 
-    def __init__(self, url: str, key_env: str, redactor: Redactor) -> None:
+    def __init__(self, url: str, key: str, redactor: Redactor) -> None:
         self._url = url
-        self._key_env = key_env or "(no key is sent)"
+        self._key = key  # what the key is called, never what it is
         self._redactor = redactor
 
     def from_reply(self, status: int, headers: Mapping[str, str], body: bytes) -> SamplingError:
@@ -62,7 +62,7 @@ class Failures:
             return RowError("content_filter", quoted)
         if run_status in RUN_STATUS:
             kind, advice = RUN_STATUS[run_status]
-            return RunError(kind, f"{quoted}; {advice.format(key_env=self._key_env)}")
+            return RunError(kind, f"{quoted}; {advice.format(key=self._key)}")
         if 300 <= status < 400:
             return RunError("redirect", f"{quoted}; redirects are not followed: put the final address in base_url")
         if status == 429:
@@ -81,13 +81,16 @@ class Failures:
         """The same error, with the endpoint in its reason and no key."""
         if err.reason.startswith(self._url):
             return err
-        return type(err)(err.kind, f"{self._url}: {self._redactor.quote(err.reason)}")
+        return type(err)(err.kind, self.quote(err.reason))
+
+    def quote(self, text: str) -> str:
+        return f"{self._url}: {self._redactor.quote(text)}"
 
     def without_key(self, answers: list[Answer]) -> list[Answer]:
         """`answers`, unless a server that echoes its headers put the key into one."""
         for answer in answers:
             if any(map(self._redactor.finds_key, (answer.text, answer.reasoning or "", answer.finish_reason))):
-                raise RowError("echoed_key", f"the answer holds the value of {self._key_env}; it is not kept")
+                raise RowError("echoed_key", f"the answer holds the value of {self._key}; it is not kept")
         return answers
 
 

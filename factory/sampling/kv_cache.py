@@ -79,11 +79,6 @@ class SlotCache(Cache):
         for tensor_SHPD in (*self._keys_SHPD, *self._values_SHPD):
             tensor_SHPD[targets, :, :longest] = tensor_SHPD[sources, :, :longest]
 
-    def release(self) -> None:
-        """Give the memory back: no row is in use."""
-        for tensors in (self._keys_SHPD, self._values_SHPD):
-            tensors[:] = [_no_slots(tensor) for tensor in tensors]
-
     def _reserve(self, slots: int, length: int) -> None:
         have_slots, _, have_length, _ = self._keys_SHPD[0].shape
         if slots <= have_slots and length <= have_length:

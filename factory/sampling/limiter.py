@@ -3,12 +3,13 @@
 It starts by growing with each answer (doubling every round trip) until the endpoint refuses. Only a 429 lowers the
 limit, and once for all requests that were under way when it was lowered. How far depends on what the refusal says:
 
-- more were in flight than were ever answered since the limit last fell: the endpoint takes no more than that, and the
-  limit goes just below. From there it probes: after some round trips one request more, and if that holds for a round
-  trip then twice as many more. Refused again at the same height, it waits longer before the next probe.
-- as many were answered before: either chance (refusals of up to a tenth of all requests are taken for it) or the
-  endpoint takes less than it did, and the limit goes down by a quarter at a time.
-- nothing was answered since the limit last fell: down by a quarter, and as long as Retry-After says nothing starts.
+- It came alone: chance, or a probe that went too far by one. Nothing changes unless the next start is refused too.
+- More were in flight than were answered since the limit last fell: the endpoint takes no more than that, and the limit
+  goes just below. From there it probes: after some round trips one request more, and if that holds for a round trip
+  then three times as many more. Refused again at the same height, it waits longer before the next probe.
+- As many were answered before: the endpoint takes less than it did, and the limit goes down by a quarter.
+- It fell twice, and still nothing is answered: down by a quarter again, and Retry-After holds for all requests.
+- Nothing else was in flight: requests a second are limited, not requests at once. All wait.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 FIRST_PATIENCE = 2  # round trips before the first probe
-LAST_PATIENCE = 8
+LAST_PATIENCE = 6
+STEP_GROWTH = 3  # of a probe, after one that held for a round trip
 LEAST_ANSWERS_TO_PROBE = 128  # at LAST_PATIENCE: keeps probes under 1% of requests however low the limit is
 SHRINK = 0.75
 CHANCE_SHARE = 0.1  # refusals for one answer that are taken for chance
 CHANCE_BURST = 3.0  # as many of them at once
 FIRST_HOLD_S = 0.1  # pause when even one request is refused; doubles, at most LAST_HOLD_S
 LAST_HOLD_S = 10.0
+ALONE = 8  # a refusal is alone after more starts than the limit divided by this, since the one before it
+STRIKES = 2
 
 
 class Slot(NamedTuple):
@@ -41,6 +45,8 @@ class Limiter:
         self.in_flight = 0
         self._epoch = 0  # grows when the limit falls: requests of an older epoch were already answered for
         self._proven = 0  # the highest level that was answered in this epoch
+        self._strikes = 0  # times that the limit fell since the last answer in its epoch
+        self._starts = 0  # since the last refusal
         self._chance = CHANCE_BURST  # refusals that may still be chance
         self._slow_start = True
         self._answers = 0  # with all of the limit in use, since it last changed
@@ -56,6 +62,7 @@ class Limiter:
         if self.in_flight >= self.limit or now < self._held_until:
             return None
         self.in_flight += 1
+        self._starts += 1
         return Slot(self._epoch, self.in_flight)
 
     def opens_at(self, now: float) -> float | None:
@@ -71,7 +78,7 @@ class Limiter:
         self.in_flight -= 1
         self._chance = min(CHANCE_BURST, self._chance + CHANCE_SHARE)
         if slot.epoch == self._epoch:
-            self._holds = 0
+            self._strikes = self._holds = 0
             self._proven = max(self._proven, slot.level)
         if is_full and self.limit < self.most:
             self._grow()
@@ -79,14 +86,20 @@ class Limiter:
     def refused(self, slot: Slot, now: float, wait: float | None = None) -> None:
         """A 429. `wait` is what its Retry-After said, in seconds."""
         self.in_flight -= 1
+        if slot.level == 1:  # it was alone: this is about requests a second, not about requests at once
+            self._pause(now, wait)
         if slot.epoch < self._epoch:
             self._lower_to(slot.level - 1)
-        elif slot.level > self._proven > 0 or self._epoch == 0:
+        elif self._epoch == 0:
             self._settle_below(slot.level)
-        elif self._proven == 0:
+        elif self._is_chance():
+            return
+        elif self._strikes >= STRIKES:
             self._give_way(now, wait)
+        elif slot.level > self._proven:
+            self._settle_below(slot.level)
         else:
-            self._take_for_chance()
+            self._fall()
 
     def failed(self, slot: Slot) -> None:
         """Anything else that ended the request: it says nothing about capacity."""
@@ -98,7 +111,7 @@ class Limiter:
             self.limit += 1
         elif self._answers >= self._answers_to_probe():
             self.limit = min(self.most, self.limit + self._step)
-            self._step *= 2
+            self._step *= STEP_GROWTH
             self._answers = 0
 
     def _answers_to_probe(self) -> int:
@@ -115,19 +128,21 @@ class Limiter:
         self._patience = min(LAST_PATIENCE, self._patience * 2) if is_same_height else FIRST_PATIENCE
         self._refused_at = self.limit
 
-    def _take_for_chance(self) -> None:
+    def _is_chance(self) -> bool:
+        """A refusal with many starts since the one before it."""
+        is_alone = self._starts > max(1, self.limit // ALONE)
+        self._starts = 0
         self._chance -= 1
-        if self._chance < 0:
-            self._fall()
+        return is_alone and self._chance >= 0
 
     def _give_way(self, now: float, wait: float | None) -> None:
-        is_lowest = self.limit == 1
-        self._fall()
         if wait is not None:
             self.hold(now + wait)
-        elif is_lowest:
-            self.hold(now + min(LAST_HOLD_S, FIRST_HOLD_S * 2**self._holds))
-            self._holds = min(self._holds + 1, 16)
+        self._fall()
+
+    def _pause(self, now: float, wait: float | None) -> None:
+        self.hold(now + (min(LAST_HOLD_S, FIRST_HOLD_S * 2**self._holds) if wait is None else wait))
+        self._holds = min(self._holds + 1, 16)
 
     def _fall(self) -> None:
         self._begin_epoch()
@@ -136,6 +151,7 @@ class Limiter:
 
     def _begin_epoch(self) -> None:
         self._epoch += 1
+        self._strikes += 1
         self._proven = 0
         self._chance = CHANCE_BURST
         self._slow_start = False

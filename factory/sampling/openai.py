@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from factory.sampling.endpoint import EndpointSettings, api_root, key_name, read_key
+from factory.sampling.endpoint import EndpointSettings, api_root, name_of_key, read_key
 from factory.sampling.errors import RowError, TransientError
 from factory.sampling.failures import Failures
 from factory.sampling.gate import Gate
@@ -51,8 +51,8 @@ class OpenAIEngine:
     async def start(self) -> None:
         root = api_root(self.settings)
         key = read_key(self.settings)
-        redactor = Redactor(key)
-        failures = Failures(str(root), key_name(self.settings) if key else "", redactor)
+        redactor = Redactor([key] if key else [])
+        failures = Failures(str(root), name_of_key(self.settings, key), redactor)
         client = HttpClient(self.settings, root, key)
         try:
             served = await Directory(client, root, failures, redactor).find(self.settings)

@@ -69,9 +69,10 @@ def _exhausted(headers: Mapping[str, str], unit: str) -> float | None:
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        value = float(text)
     except ValueError:
         return None
+    return value if math.isfinite(value) else None
 
 
 def _seconds_until(text: str, now: datetime) -> float | None:
@@ -87,6 +88,6 @@ def _seconds_until(text: str, now: datetime) -> float | None:
 
 
 def _believed(seconds: float | None) -> RetryAfter:
-    if seconds is None or not math.isfinite(seconds) or not 0 <= seconds <= MAX_WAIT_S:
+    if seconds is None or not 0 <= seconds <= MAX_WAIT_S:
         return ABSURD
     return RetryAfter(seconds)

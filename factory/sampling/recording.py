@@ -89,9 +89,16 @@ def open_recording(ref: RecordingRef, workspace: Path) -> Recording:
 def _version_rows(version: DatasetVersion, location: str) -> Iterator[Recorded]:
     recorded = _RECORDED[version.record]
     try:
-        yield from map(recorded, version.records())
+        for number, row in enumerate(version.records(), 1):
+            if not _said(row):
+                raise _refused(location, f"row {number} holds no message; build the dataset again")
+            yield recorded(row)
     except DataError as err:
         raise _refused(location, str(err)) from err
+
+
+def _said(row: Record) -> list[Message]:
+    return row.completion if isinstance(row, Completion) else row.messages if isinstance(row, Trace) else []
 
 
 def _completion(row: Record) -> Recorded:
@@ -144,7 +151,7 @@ def _file_rows(path: Path, ref: RecordingRef) -> Iterator[Recorded]:
 def _file_row(row: dict[str, Any], ref: RecordingRef, where: str, stem: str) -> Recorded:
     for column in (ref.prompt, ref.completion):
         if column not in row:
-            nearest = get_close_matches(column, row, n=1, cutoff=0.5)
+            nearest = get_close_matches(column, row, n=1)
             hint = f"did you mean {nearest[0]!r}? " if nearest else ""
             raise _refused(where, f"no column {column!r}; {hint}columns: {', '.join(row) or 'none'}")
     text = row[ref.completion]

@@ -42,7 +42,7 @@ class Drawer(Protocol):
     def model(self) -> ModelRef: ...
 
     @property
-    def params(self) -> SamplingParams: ...  # without a seed: each row has its own
+    def params(self) -> SamplingParams | None: ...  # without a seed, each row has its own; None: recorded, not told
 
     async def draw(self, messages: list[Message], n: int, row_seed: int) -> list[Drawn | Missed]:
         """Answers 0..n-1 to `messages`, in order. Raises `RunError` when no row can succeed."""

@@ -58,14 +58,23 @@ class Retrier:
         order = self._arrivals = self._arrivals + 1
         row: _Row | None = None
         while True:
-            slot = self._gate.try_enter() or await self._gate.enter(order)
+            slot = self._gate.try_enter() or await self._wait_in_line(order, row)
             # Waiting for the first slot is our own pacing, and not held against the row.
-            row = row or _Row(self._clock(), self._policy.deadline_s)
+            row = row or _Row(self._clock() + self._policy.deadline_s, self._clock)
             try:
-                return await self._once(slot, attempt, row.left(self._clock()))
+                return await self._once(slot, attempt, row.left())
             except (CapacityError, TransientError) as err:
                 wait = self._next_wait(row, err)
             await self._gate.sleep(wait)
+
+    async def _wait_in_line(self, order: int, row: _Row | None) -> Slot:
+        if row is None:
+            return await self._gate.enter(order)
+        try:
+            async with asyncio.timeout_at(row.deadline):
+                return await self._gate.enter(order)
+        except TimeoutError:
+            raise row.dead_letter() from None
 
     async def _once(self, slot: Slot, attempt: Callable[[float], Awaitable[T]], seconds_left: float) -> T:
         self._stats.requests += 1
@@ -96,8 +105,8 @@ class Retrier:
             self._stats.refused += 1
             # Spread over the wait of a first try, so that rows refused together do not come back together.
             wait = wait if err.retry_after is None else err.retry_after + self._policy.wait(0, self._rng)
-        if wait >= row.left(self._clock()):
-            raise RowError(f"deadline:{err.kind}", row.epitaph(err, self._clock())) from None
+        if wait >= row.left():
+            raise row.dead_letter() from None
         self._stats.retried[err.kind] = self._stats.retried.get(err.kind, 0) + 1
         return wait
 
@@ -105,24 +114,32 @@ class Retrier:
 class _Row:
     """The tries of one row so far."""
 
-    def __init__(self, now: float, patience_s: float) -> None:
-        self._started = now
-        self._patience_s = patience_s
-        self._kinds: dict[str, int] = {}
+    def __init__(self, deadline: float, clock: Callable[[], float]) -> None:
+        self.deadline = deadline
         self.tries = 0
+        self._clock = clock
+        self._began = clock()
+        self._kinds: dict[str, int] = {}
+        self._last = SamplingError("not_tried", "not tried yet")
 
-    def left(self, now: float) -> float:
-        return self._started + self._patience_s - now
+    def left(self) -> float:
+        return self.deadline - self._clock()
 
     def count(self, err: SamplingError) -> int:
         """Tries that ended like this one, with it."""
+        self._last = err
         self.tries += 1
         self._kinds[err.kind] = self._kinds.get(err.kind, 0) + 1
         return self._kinds[err.kind]
 
-    def epitaph(self, err: SamplingError, now: float) -> str:
+    def dead_letter(self) -> RowError:
         kinds = ", ".join(f"{n} {kind}" for kind, n in self._kinds.items())
-        return f"gave up after {self.tries} tries in {now - self._started:.0f} s ({kinds}); the last: {err.reason}"
+        tries = f"{self.tries} {'try' if self.tries == 1 else 'tries'}"
+        seconds = self._clock() - self._began
+        return RowError(
+            f"deadline:{self._last.kind}",
+            f"gave up after {tries} in {seconds:.0f} s ({kinds}); the last: {self._last.reason}",
+        )
 
 
 def believable(err: SamplingError, seconds_left: float) -> SamplingError:

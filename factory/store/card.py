@@ -30,18 +30,48 @@ class CardState:
     tags: list[tuple[Tag, Manifest]]
 
 
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The numbers of all versions, and all tags. Versions never change, so an equal outline means an equal card."""
+
+    numbers: list[int]
+    tags: list[Tag]
+
+
+def write_card(folder: Folder) -> None:
+    """Write the card of what is committed now.
+
+    Several processes may do this at once: each looks again after it wrote, so the last to write has seen everything.
+
+    Raises:
+        CorruptError: a manifest or a tag is damaged.
+    """
+    outline = _outline(folder)
+    for _ in range(ROUNDS):
+        folder.replace(CARD, render_card(_state(folder, outline)).encode())
+        written, outline = outline, _outline(folder)
+        if outline == written:
+            return
+
+
 def read_state(folder: Folder) -> CardState:
     """Raises CorruptError when a manifest or a tag is damaged."""
-    numbers = versions(folder)
-    tags = [read_tag(folder, name) for name in tag_names(folder)]
-    for tag in tags:
-        if tag.version not in numbers:
-            raise CorruptError(
-                f"{folder.where(tag_path(tag.tag))}: names v{tag.version}, which is not here; {SET_AGAIN}"
-            )
-    listed = numbers[-VERSIONS_LISTED:]
-    manifests = _read_manifests(folder, {*listed, *(tag.version for tag in tags)})
-    return CardState([manifests[number] for number in listed], [(tag, manifests[tag.version]) for tag in tags])
+    return _state(folder, _outline(folder))
+
+
+def _outline(folder: Folder) -> Outline:
+    outline = Outline(versions(folder), [read_tag(folder, name) for name in tag_names(folder)])
+    for tag in outline.tags:
+        if tag.version not in outline.numbers:
+            where = folder.where(tag_path(tag.tag))
+            raise CorruptError(f"{where}: names v{tag.version}, which is not here; {SET_AGAIN}")
+    return outline
+
+
+def _state(folder: Folder, outline: Outline) -> CardState:
+    listed = outline.numbers[-VERSIONS_LISTED:]
+    manifests = _read_manifests(folder, {*listed, *(tag.version for tag in outline.tags)})
+    return CardState([manifests[number] for number in listed], [(tag, manifests[tag.version]) for tag in outline.tags])
 
 
 def _read_manifests(folder: Folder, wanted: set[int]) -> dict[int, Manifest]:
@@ -53,19 +83,6 @@ def _read_manifests(folder: Folder, wanted: set[int]) -> dict[int, Manifest]:
     }
 
 
-def write_card(folder: Folder) -> None:
-    """Write the card of what is committed now.
-
-    Several processes may do this at once: each looks again after it wrote, so the last to write has seen everything.
-    """
-    state = read_state(folder)
-    for _ in range(ROUNDS):
-        folder.replace(CARD, render_card(state).encode())
-        written, state = state, read_state(folder)
-        if state == written:
-            return
-
-
 def render_card(state: CardState) -> str:
     """The card's whole text; the same state gives the same text."""
     return f"---\n{_front_matter(state)}---\n\n{_body(state)}"
@@ -75,7 +92,7 @@ def _front_matter(state: CardState) -> str:
     import yaml  # type: ignore[import-untyped]  # comes with `datasets`; it escapes what models and recipes may say
 
     latest = state.versions[-1]
-    licences = [name.lower() for name in latest.licences] or ["unknown"]
+    licences = [visible(name.lower()) for name in latest.licences] or ["unknown"]
     head: dict[str, Any] = {"pretty_name": latest.name, "license": licences}
     configs = [_config("default", latest) | {"default": True}]
     configs += [_config(tag.tag, manifest) for tag, manifest in state.tags]
@@ -96,7 +113,7 @@ def _body(state: CardState) -> str:
         "This file is generated from `_manifests/`; do not edit it.",
         _LOADING,
         "## Columns",
-        _table(["column", "type"], [[f"`{name}`", f"`{kind}`"] for name, kind in latest.schema.items()]),
+        _table(["column", "type"], [[_text(name), _text(kind)] for name, kind in latest.schema.items()]),
         "## Where it comes from",
         *_origins(latest),
         "## Versions",
@@ -122,12 +139,12 @@ def _origins(manifest: Manifest) -> list[str]:
     return [
         _table(["input", "version", "sha256"], inputs) if inputs else "No inputs.",
         _table(["role", "model", "revision", "engine"], models) if models else "No models.",
-        f"Recipe `{manifest.recipe_sha256[:20]}`, in full in `{manifest_path(manifest.version)}`.",
+        f"Recipe {_text(manifest.recipe_sha256[:20])}, in full in `{manifest_path(manifest.version)}`.",
     ]
 
 
 def _input_row(ref: InputRef) -> list[str]:
-    return [_text(ref.name), f"v{ref.version}" if ref.version else "file", f"`{ref.sha256[:20]}`"]
+    return [_text(ref.name), f"v{ref.version}" if ref.version else "file", _text(ref.sha256[:20])]
 
 
 def _model_row(model: ModelRef) -> list[str]:

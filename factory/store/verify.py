@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from factory.store.card import CARD, read_state, render_card
+from factory.store.card import CARD, CardState, read_state, render_card
 from schemas.datasets import (
     MANIFESTS,
     DatasetRef,
@@ -85,7 +85,7 @@ def _check_tags(folder: Folder, numbers: list[int], manifests: dict[int, Manifes
         number = tags[name].version
         if number in manifests and manifests[number].sha256 != tags[name].manifest_sha256:
             report.broken[tag_path(name)] = f"names another v{number} than the one here; {SET_AGAIN}"
-        elif number not in numbers:
+        elif number not in numbers and manifest_path(number) not in report.broken:
             report.broken[tag_path(name)] = f"names v{number}, which is not here; {SET_AGAIN}"
     return tags
 
@@ -149,18 +149,18 @@ def _check_card(folder: Folder, report: Report) -> None:
     problem = ""
     for _ in range(2):  # once more, should a commit have come in between
         try:
-            expected = render_card(read_state(folder)).encode()
+            state = read_state(folder)
         except CorruptError:
             return  # reported already, with the file's name
-        problem = _card_problem(folder, expected)
+        problem = _card_problem(folder, state) if state.versions else ""
         if not problem:
             return
     report.broken[CARD] = f"{problem}; `factory datasets gc` writes it again"
 
 
-def _card_problem(folder: Folder, expected: bytes) -> str:
+def _card_problem(folder: Folder, state: CardState) -> str:
     try:
-        is_right = folder.read_bytes(CARD) == expected
+        is_right = folder.read_bytes(CARD) == render_card(state).encode()
     except FileNotFoundError:
         return "missing"
     except CorruptError as err:

@@ -47,5 +47,6 @@ def s3_bucket() -> Iterator[str]:
     with serve_s3() as url, pytest.MonkeyPatch.context() as patch:
         for name, value in environment(url).items():
             patch.setenv(name, value)
-        s3fs.S3FileSystem().mkdir(BUCKET)
+        s3fs.S3FileSystem.clear_instance_cache()  # an older one would talk to an older server
+        s3fs.S3FileSystem().makedirs(BUCKET, exist_ok=True)
         yield f"s3://{BUCKET}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -15,6 +15,7 @@ from schemas.errors import CorruptError, DataError
 from schemas.records import Completion, Judgement, Message, Prompt
 from tests.schemas.rows import MAKERS, completion, judgement, pair, prompt, rows_of, trace
 
+calm = settings(deadline=None, max_examples=50)  # no test here is about time
 text = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
 messages = st.lists(st.builds(Message, role=text, content=text, reasoning=st.none() | text), max_size=4)
 int32 = st.integers(-(2**31), 2**31 - 1)
@@ -33,17 +34,29 @@ completions = st.builds(
     top_p=st.floats(allow_nan=False),
     ground_truth=st.none() | text,
     **dict.fromkeys(
-        ["completion_id", "prompt_id", "finish_reason", "model", "revision", "engine", "request_key", "source", "licence"],
+        [
+            "completion_id",
+            "prompt_id",
+            "finish_reason",
+            "model",
+            "revision",
+            "engine",
+            "request_key",
+            "source",
+            "licence",
+        ],
         text,
     ),
 )
 
 
+@calm
 @given(st.lists(completions, max_size=8))
 def test_any_rows_come_back_as_they_were(rows):
     assert to_records(to_batch(rows, Completion), Completion) == rows
 
 
+@calm
 @given(st.lists(completions, min_size=1, max_size=8), st.data())
 def test_a_part_of_a_batch_gives_those_rows(rows, data):
     start = data.draw(st.integers(0, len(rows)))
@@ -52,6 +65,7 @@ def test_a_part_of_a_batch_gives_those_rows(rows, data):
     assert to_records(batch, Completion) == rows[start:stop]
 
 
+@calm
 @given(st.lists(completions, max_size=8))
 def test_the_columns_are_those_of_pyarrow(rows):
     theirs = pa.RecordBatch.from_pylist(msgspec.to_builtins(rows), schema=ARROW_SCHEMAS[Completion])

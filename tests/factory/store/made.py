@@ -63,5 +63,3 @@ def make_dataset(path: Path, versions: int = 1, **changes) -> Folder:
     for number in range(versions):
         make_version(folder, number, **changes)
     return folder
-
-

@@ -33,6 +33,7 @@ class HostileServer:
     def __init__(self, settings: HostileSettings | None = None, port: int = 0) -> None:
         self.settings = settings or HostileSettings()
         self.books = Books()
+        self.pages: dict[str, bytes] = {}  # served as they are, whatever the settings
         self.port = port
         self._window = (0.0, 0)  # its end, requests in it
         self._runner = web.ServerRunner(
@@ -42,6 +43,9 @@ class HostileServer:
     @property
     def base_url(self) -> str:
         return f"http://127.0.0.1:{self.port}/v1"
+
+    def changed(self, **change: Any) -> HostileSettings:
+        return changed(self.settings, change)
 
     async def start(self) -> None:
         await self._runner.setup()
@@ -61,6 +65,8 @@ class HostileServer:
         await self.stop()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path in self.pages:
+            return web.Response(body=self.pages[request.path], content_type="application/json")
         if request.path == "/v1/chat/completions":
             return await self._chat(request)
         return await self._page(request)
@@ -102,7 +108,7 @@ class HostileServer:
         if (refusal := self._key_refusal(request)) is not None:
             return refusal
         if settings.all_status is not None:
-            return _error(settings.all_status, f"everything fails {self._echo(request)}", settings.all_code)
+            return _error(settings.all_status, f"{settings.all_message} {self._echo(request)}", settings.all_code)
         if chat.model not in settings.models:
             return _error(404, f"The model `{chat.model}` does not exist.", "model_not_found")
         if any(settings.poison in turn.content for turn in chat.messages):

@@ -47,6 +47,7 @@ class HostileSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     poison_status: int = 400
     key: str | None = None  # 401 for any other key
     all_status: int | None = None  # every request gets this status
-    all_code: str = "server_error"  # with this code in the body
+    all_code: str = "server_error"  # with this code
+    all_message: str = "everything fails"  # and this message in the body
     echoes_headers: bool = False  # errors quote the request's Authorization header
     echoes_key_in_answer: bool = False
