@@ -74,7 +74,9 @@ def measure_generate(folder: Path, batch: int, rows: int, rounds: int) -> list[M
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder, padding_side="left")
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     return [
-        Measured("generate()", name, batch, [_generate_round(model, tokenizer, name, batch, rows) for _ in range(rounds)])
+        Measured(
+            "generate()", name, batch, [_generate_round(model, tokenizer, name, batch, rows) for _ in range(rounds)]
+        )
         for name in WORKLOADS
     ]
 

@@ -104,9 +104,14 @@ class LocalFolder(Folder):
         self._entry(path).unlink(missing_ok=True)
 
     def delete_tree(self, prefix: str) -> None:
-        with suppress(FileNotFoundError):  # another process may be removing it too
-            shutil.rmtree(self.path(prefix))
-            sync_folder(self.path(prefix).parent)
+        top = self.path(prefix)
+        for path in self.list(prefix):
+            self.delete(path)
+        for parent, _, _ in os.walk(top, topdown=False):
+            with suppress(OSError):  # another process removes it too, or has just put a new file there
+                os.rmdir(parent)
+        if top.parent.is_dir():
+            sync_folder(top.parent)
 
     def open_input(self, path: str) -> BinaryIO:
         return self.path(path).open("rb")

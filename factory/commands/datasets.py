@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from cyclopts import App, Parameter
 
-from factory.workspace import workspace
 from schemas.errors import DataError
 
 app = App(name="datasets", help="Look at datasets, check, compare, tag, clean up and export them.")
@@ -31,13 +30,13 @@ def ls(*, json: Json = False) -> None:
     from factory.store.describe import list_datasets
     from factory.store.tables import dataset_table, print_out
 
-    found = list_datasets(workspace())
+    found = list_datasets(_home())
     if json:
         _print_json(found)
     elif found:
         print_out(dataset_table(found))
     else:
-        print(f"no datasets in {workspace()}", file=sys.stderr)
+        print(f"no datasets in {_home()}", file=sys.stderr)
 
 
 @app.command
@@ -57,7 +56,7 @@ def show(ref: str, *, json: Json = False, rows: int = 0) -> None:
     from factory.store.tables import print_out, version_page
     from schemas.datasets import open_version
 
-    version = open_version(ref, workspace())
+    version = open_version(ref, _home())
     if json:
         _print_json(describe(version, rows))
     else:
@@ -81,7 +80,7 @@ def diff(before: str, after: str, *, json: Json = False) -> None:
     from factory.store.tables import diff_page, print_out
     from schemas.datasets import open_version
 
-    found = diff_versions(open_version(before, workspace()), open_version(after, workspace()))
+    found = diff_versions(open_version(before, _home()), open_version(after, _home()))
     if json:
         _print_json(found)
     else:
@@ -101,7 +100,7 @@ def verify(ref: str, *, json: Json = False) -> int:
     """
     from factory.store.verify import verify as check
 
-    report = check(ref, workspace())
+    report = check(ref, _home())
     if json:
         _print_json(report)
     else:
@@ -136,7 +135,7 @@ def gc(dataset: str, *, older_than: str = "1h", dry_run: Json = False, json: Jso
     parsed = parse_ref(dataset)
     if parsed.version or parsed.tag:
         raise DataError(f"{dataset}: garbage belongs to no version; name the dataset alone")
-    folder = locate(parsed.location, workspace())
+    folder = locate(parsed.location, _home())
     removed = collect_garbage(folder, _seconds(older_than), dry_run)
     if json:
         _print_json(removed)
@@ -161,7 +160,7 @@ def tag(ref: str, name: str, *, json: Json = False) -> None:
     """
     from factory.store.tag import tag_version
 
-    set_tag, before = tag_version(ref, name, workspace())
+    set_tag, before = tag_version(ref, name, _home())
     if json:
         _print_json(set_tag)
     else:
@@ -186,12 +185,18 @@ def export(ref: str, *, layout: Literal["trl", "open-instruct", "verl"], out: Pa
     from factory.store.export import export as write
     from schemas.datasets import open_version
 
-    version = open_version(ref, workspace())
+    version = open_version(ref, _home())
     path = write(version, layout, out)
     if json:
         _print_json({"path": str(path), "rows": version.manifest.rows, "layout": layout})
     else:
         print(f"{path}: {version.manifest.rows:,} rows of {version.name}@v{version.manifest.version} for {layout}")
+
+
+def _home() -> Path:
+    from factory.workspace import workspace
+
+    return workspace()
 
 
 def _seconds(age: str) -> float:

@@ -44,7 +44,7 @@ def draw(logits_BV: Tensor, settings: DrawSettings, step_B: Tensor) -> tuple[Ten
 
 def cut_tail(probs_BV: Tensor, top_k_B: Tensor, top_p_B: Tensor) -> Tensor:
     """Zero all but the k likeliest tokens, then all but the fewest whose share of the rest reaches p. Not rescaled."""
-    sorted_BV, order_BV = probs_BV.sort(-1, descending=True, stable=True)
+    sorted_BV, order_BV = probs_BV.sort(dim=-1, descending=True, stable=True)
     rank_V = torch.arange(sorted_BV.shape[1], device=probs_BV.device)
     sorted_BV = sorted_BV.masked_fill(rank_V >= top_k_B[:, None], 0.0)
     cumulative_BV = sorted_BV.double().cumsum(-1)

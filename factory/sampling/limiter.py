@@ -14,6 +14,8 @@ limit, and once for all requests that were under way when it was lowered. How fa
 
 from __future__ import annotations
 
+from collections import deque
+from itertools import islice
 from typing import NamedTuple
 
 FIRST_PATIENCE = 2  # round trips before the first probe
@@ -21,11 +23,16 @@ LAST_PATIENCE = 6
 STEP_GROWTH = 3  # of a probe, after one that held for a round trip
 LEAST_ANSWERS_TO_PROBE = 128  # at LAST_PATIENCE: keeps probes under 1% of requests however low the limit is
 SHRINK = 0.75
+GENTLE = 0.9
+NEXT = 2
 CHANCE_SHARE = 0.1  # refusals for one answer that are taken for chance
 CHANCE_BURST = 3.0  # as many of them at once
 FIRST_HOLD_S = 0.1  # pause when even one request is refused; doubles, at most LAST_HOLD_S
 LAST_HOLD_S = 10.0
-ALONE = 8  # a refusal is alone after more starts than the limit divided by this, since the one before it
+# A refusal is alone after more starts, since the one before it, than the limit divided by this.
+ALONE_ABOVE = 2  # above what was answered
+ALONE_WITHIN = 8
+REMEMBERED = 256  # refusals
 STRIKES = 2
 
 
@@ -34,6 +41,8 @@ class Slot(NamedTuple):
 
     epoch: int
     level: int
+    number: int  # of the start
+    n_refused: int  # refusals that had come back by then
 
 
 class Limiter:
@@ -46,7 +55,9 @@ class Limiter:
         self._epoch = 0  # grows when the limit falls: requests of an older epoch were already answered for
         self._proven = 0  # the highest level that was answered in this epoch
         self._strikes = 0  # times that the limit fell since the last answer in its epoch
-        self._starts = 0  # since the last refusal
+        self._n_starts = 0
+        self._n_refused = 0
+        self._refused: deque[int] = deque(maxlen=REMEMBERED)  # numbers of the starts that were refused
         self._chance = CHANCE_BURST  # refusals that may still be chance
         self._slow_start = True
         self._answers = 0  # with all of the limit in use, since it last changed
@@ -62,8 +73,8 @@ class Limiter:
         if self.in_flight >= self.limit or now < self._held_until:
             return None
         self.in_flight += 1
-        self._starts += 1
-        return Slot(self._epoch, self.in_flight)
+        self._n_starts += 1
+        return Slot(self._epoch, self.in_flight, self._n_starts, self._n_refused)
 
     def opens_at(self, now: float) -> float | None:
         """When time alone will let a request start; None if it takes the end of another one."""
@@ -79,27 +90,31 @@ class Limiter:
         self._chance = min(CHANCE_BURST, self._chance + CHANCE_SHARE)
         if slot.epoch == self._epoch:
             self._strikes = self._holds = 0
-            self._proven = max(self._proven, slot.level)
+            self._proven = max(self._proven, self._served_level(slot))
         if is_full and self.limit < self.most:
             self._grow()
 
     def refused(self, slot: Slot, now: float, wait: float | None = None) -> None:
         """A 429. `wait` is what its Retry-After said, in seconds."""
         self.in_flight -= 1
-        if slot.level == 1:  # it was alone: this is about requests a second, not about requests at once
+        level = self._served_level(slot)
+        is_above = level > self._proven
+        is_chance = self._is_chance(slot, is_above)
+        is_next = bool(self._refused) and slot.number - self._refused[-1] <= NEXT
+        self._n_refused += 1
+        self._refused.append(slot.number)
+        if level == 1:  # it was alone: this is about requests a second, not about requests at once
             self._pause(now, wait)
         if slot.epoch < self._epoch:
-            self._lower_to(slot.level - 1)
-        elif self._epoch == 0:
-            self._settle_below(slot.level)
-        elif self._is_chance():
-            return
-        elif self._strikes >= STRIKES:
+            self._lower_to(level - 1)
+        elif is_chance:
+            self._chance -= 1
+        elif self._strikes >= STRIKES and is_next:
             self._give_way(now, wait)
-        elif slot.level > self._proven:
-            self._settle_below(slot.level)
+        elif is_above:
+            self._settle_below(level)
         else:
-            self._fall()
+            self._fall(GENTLE)
 
     def failed(self, slot: Slot) -> None:
         """Anything else that ended the request: it says nothing about capacity."""
@@ -128,25 +143,33 @@ class Limiter:
         self._patience = min(LAST_PATIENCE, self._patience * 2) if is_same_height else FIRST_PATIENCE
         self._refused_at = self.limit
 
-    def _is_chance(self) -> bool:
-        """A refusal with many starts since the one before it."""
-        is_alone = self._starts > max(1, self.limit // ALONE)
-        self._starts = 0
-        self._chance -= 1
-        return is_alone and self._chance >= 0
+    def _served_level(self, slot: Slot) -> int:
+        """How many the endpoint had under way: less than `level` by those whose refusal was still on its way back."""
+        n_since = min(self._n_refused - slot.n_refused, len(self._refused))
+        if n_since == 0:
+            return slot.level
+        since = islice(reversed(self._refused), n_since)
+        return max(1, slot.level - sum(number < slot.number for number in since))
+
+    def _is_chance(self, slot: Slot, is_above: bool) -> bool:
+        """Whether this refusal came alone. The first one of all did not: it ends the growth."""
+        if self._chance < 1 or not self._refused:
+            return False
+        divisor = ALONE_ABOVE if is_above else ALONE_WITHIN
+        return slot.number - self._refused[-1] > max(1, self.limit // divisor)
 
     def _give_way(self, now: float, wait: float | None) -> None:
         if wait is not None:
             self.hold(now + wait)
-        self._fall()
+        self._fall(SHRINK)
 
     def _pause(self, now: float, wait: float | None) -> None:
         self.hold(now + (min(LAST_HOLD_S, FIRST_HOLD_S * 2**self._holds) if wait is None else wait))
         self._holds = min(self._holds + 1, 16)
 
-    def _fall(self) -> None:
+    def _fall(self, factor: float) -> None:
         self._begin_epoch()
-        self.limit = self._floor = max(1, int(self.limit * SHRINK))
+        self.limit = self._floor = max(1, int(self.limit * factor))
         self._patience = FIRST_PATIENCE
 
     def _begin_epoch(self) -> None:

@@ -5,6 +5,7 @@ Nothing that a manifest names is ever removed. Everything else must be old enoug
 
 from __future__ import annotations
 
+import math
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def _collect_files(folder: Folder, manifests: list[Manifest], before: float, dry
     found = []
     for path in folder.list():
         reason = "" if path in named else _reason(path)
-        if reason and folder.modified(path) < before:
+        if reason and _last_touched(folder, path) < before:
             found.append(Garbage(path, _size(folder, path), reason))
             if not dry_run:
                 folder.delete(path)
@@ -87,7 +88,7 @@ def _collect_builds(folder: Folder, before: float, dry_run: bool) -> list[Garbag
     found = []
     for build, paths in _builds(folder).items():
         with _idle(folder, build) as is_idle:
-            if not is_idle or max(map(folder.modified, paths)) >= before:
+            if not is_idle or max(_last_touched(folder, path) for path in paths) >= before:
                 continue
             found.append(Garbage(build, sum(_size(folder, path) for path in paths), "build that nobody is at work on"))
             if not dry_run:
@@ -112,9 +113,17 @@ def _idle(folder: Folder, build: str) -> AbstractContextManager[bool]:
     return nullcontext(True)
 
 
+def _last_touched(folder: Folder, path: str) -> float:
+    """A file that is gone by now was touched this moment."""
+    try:
+        return folder.modified(path)
+    except FileNotFoundError:
+        return math.inf
+
+
 def _size(folder: Folder, path: str) -> int:
-    """A symbolic link is garbage too, and has no size of its own."""
+    """A symbolic link, or a file that is gone by now, counts nothing."""
     try:
         return folder.size(path)
-    except CorruptError:
+    except (CorruptError, FileNotFoundError):
         return 0

@@ -20,7 +20,9 @@ def write(folder: Folder, under: str, rows: Sequence[Record], per_shard: int = 4
     return writer.close()
 
 
-def draft(folder: Folder, build_id: str, rows: Sequence[Record], rejected: int = 1, **changes) -> Manifest:
+def draft(
+    folder: Folder, build_id: str, rows: Sequence[Record], rejected: int = 1, per_shard: int = 4, **changes
+) -> Manifest:
     """A draft whose shards lie in the build's own folder, as a build leaves them."""
     record = type(rows[0])
     kind = next(kind for kind, known in RECORD_KINDS.items() if known is record)
@@ -35,7 +37,7 @@ def draft(folder: Folder, build_id: str, rows: Sequence[Record], rejected: int =
         "rows": n,
         "schema": schema_of(record),
         "schema_sha256": schema_sha256(record),
-        "shards": write(folder, f"{root}/data", rows),
+        "shards": write(folder, f"{root}/data", rows, per_shard),
         "rejections": write(folder, f"{root}/rejections", rejections) if rejections else [],
         "inputs": [],
         "models": [],

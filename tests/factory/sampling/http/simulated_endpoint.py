@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 
 from factory.sampling.limiter import Limiter, Slot
 
-REFUSAL_S = 0.002  # how fast a 429 comes back
-
 
 @dataclass
 class Outcome:
@@ -37,6 +35,7 @@ class Endpoint:
     cap: Callable[[float], float]
     latency: Callable[[random.Random], float]
     wait: float | None = None
+    round_trip_s: float = 0.002  # on the way there and back, on top of the latency
     noise: float = 0.0  # share of requests refused whatever is in flight
     seed: int = 0
 
@@ -83,21 +82,24 @@ class _Simulation:
                 if opens_at is not None:
                     self.later(opens_at, "open", -1, None)
                 return
-            self.arrive(now, heapq.heappop(self.line), slot)
+            self.outcome.most_in_flight = max(self.outcome.most_in_flight, self.limiter.in_flight)
+            self.later(now + self.endpoint.round_trip_s / 2, "arrival", heapq.heappop(self.line), slot)
 
-    def arrive(self, now: float, row: int, slot: Slot) -> None:
-        self.outcome.most_in_flight = max(self.outcome.most_in_flight, self.limiter.in_flight)
+    def on_arrival(self, now: float, row: int, slot: Slot) -> None:
         if self.serving >= self.endpoint.cap(now) or self.rng.random() < self.endpoint.noise:
-            self.later(now + REFUSAL_S, "refusal", row, slot)
+            self.later(now + self.endpoint.round_trip_s / 2, "refusal", row, slot)
             return
         self.serving += 1
-        self.later(now + self.endpoint.latency(self.rng), "answer", row, slot)
+        self.later(now + self.endpoint.latency(self.rng), "departure", row, slot)
+
+    def on_departure(self, now: float, row: int, slot: Slot) -> None:
+        self.serving -= 1
+        self.later(now + self.endpoint.round_trip_s / 2, "answer", row, slot)
 
     def on_open(self, now: float, row: int, slot: Slot | None) -> None:
         """A hold has ended."""
 
     def on_answer(self, now: float, row: int, slot: Slot) -> None:
-        self.serving -= 1
         self.limiter.answered(slot)
         self.outcome.answered.append(now)
 

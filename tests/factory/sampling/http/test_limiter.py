@@ -24,13 +24,13 @@ def long_tail(mean: float):
 
 @pytest.mark.parametrize("latency", [uniform(0.5), fixed(0.5), long_tail(0.5)], ids=["uniform", "fixed", "long tail"])
 @pytest.mark.parametrize("wait", [None, 1.0], ids=["no Retry-After", "Retry-After"])
-def test_a_cap_of_32_is_used_at_85_percent_with_few_refusals(latency, wait):
-    endpoint = Endpoint(lambda now: 32, latency, wait=wait)
+@pytest.mark.parametrize("round_trip_s", [0.0005, 0.01], ids=["near", "far"])
+def test_a_cap_of_32_is_used_at_85_percent_with_few_refusals(latency, wait, round_trip_s):
+    endpoint = Endpoint(lambda now: 32, latency, wait=wait, round_trip_s=round_trip_s)
     outcome = simulate(Limiter(256, 16), endpoint, rows=1000)
-    ideal = simulate(Limiter(32, 32), endpoint, rows=1000)  # knows the cap
-    assert ideal.refused == []
+    ideal = simulate(Limiter(32, 32), Endpoint(lambda now: 10**9, latency), rows=1000)  # knows the cap
     # Not the very last rows: one slow answer that starts late outweighs all pacing.
-    assert ideal.answered[950] / outcome.answered[950] >= 0.9
+    assert ideal.answered[950] / outcome.answered[950] >= 0.85
     assert len(outcome.refused) < 0.1 * 1000
 
 
@@ -91,7 +91,7 @@ def test_other_failures_never_lower_it():
 def test_chance_refusals_do_not_bring_it_down():
     endpoint = Endpoint(lambda now: 10**9, uniform(0.5), noise=0.05)
     outcome = simulate(Limiter(64, 16), endpoint, rows=5000)
-    assert 5000 * 0.5 / 64 / max(outcome.answered) > 0.35
+    assert 5000 * 0.5 / 64 / max(outcome.answered) > 0.3
 
 
 def test_an_endpoint_that_takes_one_at_a_time_still_gets_work():
