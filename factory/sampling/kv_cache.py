@@ -13,6 +13,7 @@ from transformers.cache_utils import Cache, DynamicCache
 
 SMALLEST_LENGTH = 32  # positions
 SMALLEST_SLOTS = 8
+READ_LENGTH = 16  # positions are read in multiples of this
 
 
 class SlotCache(Cache):
@@ -41,7 +42,7 @@ class SlotCache(Cache):
         """
         self._position_B = position_B
         self._row_B = torch.arange(len(position_B), device=position_B.device)
-        self._seen = -(-longest // SMALLEST_LENGTH) * SMALLEST_LENGTH
+        self._seen = -(-longest // READ_LENGTH) * READ_LENGTH
         self._reserve(len(position_B), self._seen)
         seen = torch.arange(self._seen, device=position_B.device)
         return (seen <= position_B[:, None])[:, None, None, :]

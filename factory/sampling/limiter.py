@@ -3,12 +3,12 @@
 It starts by growing with each answer (doubling every round trip) until the endpoint refuses. Only a 429 lowers the
 limit, and once for all requests that were under way when it was lowered. How far depends on what the refusal says:
 
-- It came alone: chance, or a probe that went too far by one. Nothing changes unless the next start is refused too.
+- It came alone: chance, or a probe that went too far by one. Nothing changes unless refusals follow.
 - More were in flight than were answered since the limit last fell: the endpoint takes no more than that, and the limit
   goes just below. From there it probes: after some round trips one request more, and if that holds for a round trip
   then three times as many more. Refused again at the same height, it waits longer before the next probe.
-- As many were answered before: the endpoint takes less than it did, and the limit goes down by a quarter.
-- It fell twice, and still nothing is answered: down by a quarter again, and Retry-After holds for all requests.
+- As many were answered before: the endpoint takes less than it did, and the limit goes down by a tenth.
+- Start after start is refused and nothing is answered: down by a quarter each time, and Retry-After is for all.
 - Nothing else was in flight: requests a second are limited, not requests at once. All wait.
 """
 
@@ -21,19 +21,19 @@ from typing import NamedTuple
 FIRST_PATIENCE = 2  # round trips before the first probe
 LAST_PATIENCE = 6
 STEP_GROWTH = 3  # of a probe, after one that held for a round trip
-LEAST_ANSWERS_TO_PROBE = 128  # at LAST_PATIENCE: keeps probes under 1% of requests however low the limit is
-SHRINK = 0.75
-GENTLE = 0.9
-NEXT = 2
-CHANCE_SHARE = 0.1  # refusals for one answer that are taken for chance
+LEAST_ANSWERS_TO_PROBE = 128  # at LAST_PATIENCE: keeps probes under 2% of requests however low the limit is
+SHRINK_A_LITTLE = 0.9
+SHRINK_A_LOT = 0.75
+STRIKES = 2  # times that the limit falls without an answer before it falls a lot
+NEXT = 2  # starts from one refusal to another that follows at once
+# A refusal is alone after more starts, since the one before it, than the limit divided by this.
+ALONE_ABOVE = 2  # what was answered
+ALONE_WITHIN = 8
+CHANCE_SHARE = 0.1  # refusals for one answer that may be chance
 CHANCE_BURST = 3.0  # as many of them at once
 FIRST_HOLD_S = 0.1  # pause when even one request is refused; doubles, at most LAST_HOLD_S
 LAST_HOLD_S = 10.0
-# A refusal is alone after more starts, since the one before it, than the limit divided by this.
-ALONE_ABOVE = 2  # above what was answered
-ALONE_WITHIN = 8
 REMEMBERED = 256  # refusals
-STRIKES = 2
 
 
 class Slot(NamedTuple):
@@ -114,7 +114,7 @@ class Limiter:
         elif is_above:
             self._settle_below(level)
         else:
-            self._fall(GENTLE)
+            self._fall(SHRINK_A_LITTLE)
 
     def failed(self, slot: Slot) -> None:
         """Anything else that ended the request: it says nothing about capacity."""
@@ -161,7 +161,7 @@ class Limiter:
     def _give_way(self, now: float, wait: float | None) -> None:
         if wait is not None:
             self.hold(now + wait)
-        self._fall(SHRINK)
+        self._fall(SHRINK_A_LOT)
 
     def _pause(self, now: float, wait: float | None) -> None:
         self.hold(now + (min(LAST_HOLD_S, FIRST_HOLD_S * 2**self._holds) if wait is None else wait))

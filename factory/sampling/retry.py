@@ -127,7 +127,9 @@ class _Row:
 
     def count(self, err: SamplingError) -> int:
         """Tries that ended like this one, with it."""
-        self._last = err
+        is_cut_short = err.kind == "timeout" and self.left() <= 0
+        if not is_cut_short or self.tries == 0:  # the deadline ended this try; what ended the others says more
+            self._last = err
         self.tries += 1
         self._kinds[err.kind] = self._kinds.get(err.kind, 0) + 1
         return self._kinds[err.kind]

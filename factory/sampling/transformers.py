@@ -115,11 +115,14 @@ class TransformersEngine:
         import torch
 
         from factory.sampling.decode import Decoder
+        from factory.sampling.decode_attention import use_one_token_attention
 
         if self._settings.threads is not None:
             torch.set_num_threads(self._settings.threads)
         model = load_model(checkpoint, self._settings.device, self._settings.dtype)
         check_attention(model.config, self._context)
+        if model.device.type == "cpu":
+            use_one_token_attention(model)
         return Decoder(model, limits, Endings(model, self._renderer))
 
     def _context_of(self, checkpoint: Checkpoint) -> int:

@@ -36,6 +36,7 @@ class Endpoint:
     latency: Callable[[random.Random], float]
     wait: float | None = None
     round_trip_s: float = 0.002  # on the way there and back, on top of the latency
+    per_second: float | None = None  # a bucket that holds the requests of one second
     noise: float = 0.0  # share of requests refused whatever is in flight
     seed: int = 0
 
@@ -53,6 +54,7 @@ class _Simulation:
         self.line = list(range(rows))  # a heap of row numbers: rows that come back go before newer ones
         self.window = window
         self.serving = 0
+        self.bucket = (endpoint.per_second or 0.0, 0.0)  # what is in it, since when
         self.events: list[tuple[float, int, str, int, Slot | None]] = []
         self.n_events = 0
         self.outcome = Outcome()
@@ -86,11 +88,21 @@ class _Simulation:
             self.later(now + self.endpoint.round_trip_s / 2, "arrival", heapq.heappop(self.line), slot)
 
     def on_arrival(self, now: float, row: int, slot: Slot) -> None:
-        if self.serving >= self.endpoint.cap(now) or self.rng.random() < self.endpoint.noise:
+        if self.is_refused(now):
             self.later(now + self.endpoint.round_trip_s / 2, "refusal", row, slot)
             return
         self.serving += 1
         self.later(now + self.endpoint.latency(self.rng), "departure", row, slot)
+
+    def is_refused(self, now: float) -> bool:
+        if self.serving >= self.endpoint.cap(now) or self.rng.random() < self.endpoint.noise:
+            return True
+        if self.endpoint.per_second is None:
+            return False
+        filled, then = self.bucket
+        filled = min(self.endpoint.per_second, filled + (now - then) * self.endpoint.per_second)
+        self.bucket = (max(filled - 1, filled % 1), now)
+        return filled < 1
 
     def on_departure(self, now: float, row: int, slot: Slot) -> None:
         self.serving -= 1

@@ -156,7 +156,7 @@ async def test_a_long_error_is_cut_and_not_refused():
         ([b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n"], "bad_http"),
         ([b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n01234"], "truncated"),
         ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n"], "truncated"),
-        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"], "truncated"),
+        ([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"], "bad_http"),
     ],
 )
 async def test_what_is_no_answer(parts, kind):

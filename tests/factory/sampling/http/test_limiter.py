@@ -100,6 +100,14 @@ def test_an_endpoint_that_takes_one_at_a_time_still_gets_work():
     assert len(outcome.refused) < 60
 
 
+@pytest.mark.parametrize("wait", [None, 1.0], ids=["no Retry-After", "Retry-After"])
+def test_a_limit_on_requests_a_second_is_used_and_not_hammered(wait):
+    endpoint = Endpoint(lambda now: 10**9, uniform(0.5), wait=wait, per_second=10)
+    outcome = simulate(Limiter(64, 16), endpoint, rows=1000)
+    assert 1000 / 10 / max(outcome.answered) > 0.8
+    assert len(outcome.refused) < 400
+
+
 def test_a_refusal_of_the_only_request_stops_all_for_the_wait():
     limiter = Limiter(64, 1)
     limiter.refused(limiter.start(0.0), 0.0, wait=2.0)

@@ -249,7 +249,10 @@ async def test_broken_weights_end_the_run_with_a_reason(make_engine, tiny_checkp
     ("changed", "message"),
     [
         ({"model_type": "no-such-model"}, "cannot load"),
-        ({"model_type": "mistral", "architectures": ["MistralForCausalLM"], "sliding_window": 100}, "max_context = 100"),
+        (
+            {"model_type": "mistral", "architectures": ["MistralForCausalLM"], "sliding_window": 100},
+            "max_context = 100",
+        ),
     ],
 )
 async def test_a_model_that_cannot_be_run_exactly_is_refused(make_engine, tiny_checkpoint, tmp_path, changed, message):

@@ -1,0 +1,108 @@
+"""Drawing through the ledger, with a small real sampler in place of a model."""
+
+import asyncio
+
+import pytest
+
+from factory.budget import Budget
+from factory.draw import LedgerDrawer
+from factory.ledger import Ledger
+from factory.sampling.errors import RowError, RunError
+from factory.sampling.request import Drawn, Missed
+from factory.sampling.types import Answer, EngineStats, SamplingParams
+from schemas.records import Message
+from tests.pipelines.fakes import model_ref
+
+ASK = [Message("user", "hello")]
+PARAMS = SamplingParams(max_tokens=8)
+
+
+class CountingSampler:
+    """Answers with its seed; fails for the seeds it is told to."""
+
+    def __init__(self, model="tiny"):
+        self.model = model_ref(model)
+        self.capabilities = frozenset()
+        self.stats = EngineStats()
+        self.seeds = []
+        self.fail = {}
+
+    async def start(self): ...
+
+    async def close(self): ...
+
+    async def sample(self, messages, n, params):
+        self.seeds.append(params.seed)
+        call = len(self.seeds)
+        await asyncio.sleep(0.001)
+        if (error := self.fail.get(call)) is not None:
+            raise error
+        return [Answer(text=str(params.seed), finish_reason="stop", n_prompt_tokens=1, n_completion_tokens=1)]
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = Ledger(tmp_path / "l.sqlite")
+    yield ledger
+    ledger.close()
+
+
+def drawer(sampler, ledger, params=PARAMS, build_id="b"):
+    return LedgerDrawer(sampler, params, ledger, build_id, Budget({}))
+
+
+async def test_more_samples_ask_only_for_the_new_ones(ledger):
+    sampler = CountingSampler()
+    two = await drawer(sampler, ledger).draw(ASK, 2, row_seed=5)
+    four = await drawer(sampler, ledger, build_id="later").draw(ASK, 4, row_seed=5)
+    assert len(sampler.seeds) == 4 == len(set(sampler.seeds))
+    assert [member.answer for member in four[:2]] == [member.answer for member in two]
+    assert [member.asked for member in four] == [False, False, True, True]
+    assert [str(member.seed) == member.answer.text for member in four] == [True] * 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"messages": [Message("system", "be brief"), *ASK]},
+        {"messages": [Message("user", "hello "), *ASK[1:]]},
+        {"row_seed": 6},
+        {"params": SamplingParams(max_tokens=9)},
+        {"params": SamplingParams(max_tokens=8, temperature=0.9)},
+        {"params": SamplingParams(max_tokens=8, chat_template_kwargs={"enable_thinking": False})},
+        {"model": "other"},
+    ],
+)
+async def test_whatever_can_change_the_answer_asks_again(ledger, change):
+    sampler, other = CountingSampler(), CountingSampler(change.get("model", "tiny"))
+    await drawer(sampler, ledger).draw(ASK, 1, row_seed=5)
+    again = drawer(other, ledger, change.get("params", PARAMS))
+    await again.draw(change.get("messages", ASK), 1, row_seed=change.get("row_seed", 5))
+    assert len(other.seeds) == 1
+
+
+async def test_equal_requests_at_once_are_asked_once(ledger):
+    sampler = CountingSampler()
+    one = drawer(sampler, ledger)
+    groups = await asyncio.gather(*(one.draw(ASK, 3, row_seed=5) for _ in range(10)))
+    assert len(sampler.seeds) == 3
+    assert all([m.answer for m in group] == [m.answer for m in groups[0]] for group in groups)
+
+
+async def test_a_dead_sample_costs_no_other_and_is_asked_again_next_time(ledger):
+    sampler = CountingSampler()
+    sampler.fail = {2: RowError("http_400", "no")}
+    group = await drawer(sampler, ledger).draw(ASK, 3, row_seed=5)
+    assert [type(member) for member in group] == [Drawn, Missed, Drawn]
+    again = await drawer(sampler, ledger).draw(ASK, 3, row_seed=5)
+    assert [member.asked for member in again] == [False, True, False]
+
+
+async def test_an_error_of_the_run_leaves_what_was_answered_in_the_ledger(ledger):
+    sampler = CountingSampler()
+    sampler.fail = {2: RunError("http_401", "the key is refused")}
+    with pytest.raises(RunError, match="refused"):
+        await drawer(sampler, ledger).draw(ASK, 3, row_seed=5)
+    sampler.fail = {}
+    again = await drawer(sampler, ledger).draw(ASK, 3, row_seed=5)
+    assert [member.asked for member in again] == [False, True, False]
