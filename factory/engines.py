@@ -119,6 +119,25 @@ def _litellm(context: EngineContext) -> Sampler:
     )
 
 
+def _vllm(context: EngineContext) -> Sampler:
+    from factory.sampling.vllm import VLLMEngine, VLLMSettings
+
+    table, run = context.table, context.run
+    return VLLMEngine(
+        VLLMSettings(
+            checkpoint=table.model,
+            logs=context.logs,
+            role=context.role,
+            replicas=run.replicas,
+            dtype=table.dtype,
+            max_model_len=table.max_model_len,
+            max_in_flight=in_flight("vllm", run),
+            row_deadline_s=run.row_deadline_s,
+            answer_timeout_s=run.answer_timeout_s,
+        )
+    )
+
+
 def _transformers(context: EngineContext) -> Sampler:
     from factory.sampling.transformers import TransformersEngine, TransformersSettings
 
@@ -137,6 +156,7 @@ def _transformers(context: EngineContext) -> Sampler:
 ENGINES: dict[str, Callable[[EngineContext], Sampler]] = {
     "openai": _openai,
     "litellm": _litellm,
+    "vllm": _vllm,
     "transformers": _transformers,
     "replay": _replay,
 }

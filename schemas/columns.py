@@ -30,9 +30,6 @@ ROW_KEYS: dict[type[Record], tuple[str, ...]] = {
     Rejection: ("prompt_id", "stage"),
 }
 
-# Numbers in lists (token ids, log-probs) go through `array`: it is the fastest way, and takes no null and no text.
-_CODES = {pa.int32(): "i", pa.int64(): "q", pa.float32(): "f", pa.float64(): "d"}
-
 
 def to_batch(rows: Sequence[Record], record: type[Record]) -> pa.RecordBatch:
     """Rows of one record type as an Arrow batch in that type's schema.
@@ -105,28 +102,30 @@ def _refusal(rows: Sequence[Record], record: type[Record], field: pa.Field) -> D
 
 
 def _to_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_list(kind):
-        return _lists(values, kind)
-    if pa.types.is_struct(kind):
-        return _messages(values, kind)
+    if not pa.types.is_list(kind):
+        return _scalars(values, kind)
+    filled = [() if value is None else value for value in values]
+    items = _items(list(chain.from_iterable(filled)), kind.value_type)
+    if items.null_count:
+        raise TypeError("it holds a null")
+    offsets = pa.array(accumulate(map(len, filled), initial=0), pa.int32())
+    is_null = pa.array([value is None for value in values]) if None in values else None
+    return pa.ListArray.from_arrays(offsets, items, type=kind, mask=is_null)
+
+
+def _scalars(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    if pa.types.is_integer(kind) and any(issubclass(found, float) for found in set(map(type, values))):
+        raise TypeError("a number with a fraction, not an integer")  # pyarrow would make 1 of 1.5, without a word
     return pa.array(values, kind)
 
 
-def _lists(values: Sequence[Sequence[Any] | None], kind: pa.DataType) -> pa.Array:
-    filled = [() if value is None else value for value in values]
-    offsets = array("i", accumulate(map(len, filled), initial=0))
-    items = list(chain.from_iterable(filled))
-    is_null = pa.array([value is None for value in values]) if None in values else None
-    item_kind = kind.value_type
-    leaf = _numbers(items, item_kind) if item_kind in _CODES else _to_array(items, item_kind)
-    if leaf.null_count and not kind.value_field.nullable:
-        raise TypeError("it holds a null")
-    starts = pa.Array.from_buffers(pa.int32(), len(offsets), [None, pa.py_buffer(offsets)])
-    return pa.ListArray.from_arrays(starts, leaf, type=kind, mask=is_null)
-
-
-def _numbers(items: Sequence[float], kind: pa.DataType) -> pa.Array:
-    return pa.Array.from_buffers(kind, len(items), [None, pa.py_buffer(array(_CODES[kind], items))])
+def _items(values: list[Any], kind: pa.DataType) -> pa.Array:
+    """What the lists hold, end to end."""
+    if pa.types.is_struct(kind):
+        return _messages(values, kind)
+    if kind == pa.int32():  # refuses a fraction and a null
+        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(array("i", values))])
+    return pa.array(values, kind)
 
 
 def _messages(turns: Sequence[Message], kind: pa.DataType) -> pa.Array:
@@ -141,11 +140,10 @@ def _values(column: pa.Array) -> list[Any]:
     """Python values, with `Message` for the structs: every struct in our schemas is one."""
     if not pa.types.is_list(column.type):
         return cast(list[Any], column.to_pylist())
-    leaf = column.values.slice(column.offsets[0].as_py(), column.offsets[-1].as_py() - column.offsets[0].as_py())
+    bounds = column.offsets.to_numpy()  # a batch may be a slice, so they need not begin at 0
+    leaf = column.values.slice(bounds[0], bounds[-1] - bounds[0])
     items = _turns(leaf) if pa.types.is_struct(leaf.type) else leaf.to_numpy(zero_copy_only=False).tolist()
-    offsets = column.offsets.to_numpy() - column.offsets[0].as_py()
-    ends = offsets.tolist()
-    lists: list[Any] = [items[start:end] for start, end in pairwise(ends)]
+    lists: list[Any] = [items[start:end] for start, end in pairwise((bounds - bounds[0]).tolist())]
     if column.null_count:
         is_valid = column.is_valid().to_pylist()
         lists = [value if valid else None for value, valid in zip(lists, is_valid, strict=True)]

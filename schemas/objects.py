@@ -37,10 +37,11 @@ class ObjectFolder(Folder):
         return cast(bytes, self._fs.cat_file(self._key(path)))
 
     def read_many(self, paths: Sequence[str]) -> Sequence[bytes]:
-        if not paths:
-            return []
-        found = self._fs.cat([self._key(path) for path in paths])
-        return [found[self._key(path)] for path in paths]
+        found = self._fs.cat_ranges([self._key(path) for path in paths], None, None)
+        for data in found:
+            if isinstance(data, Exception):  # an error stands in the place of its file
+                raise data
+        return cast(Sequence[bytes], found)
 
     def exists(self, path: str) -> bool:
         return bool(self._fs.isfile(self._key(path)))

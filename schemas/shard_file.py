@@ -21,7 +21,7 @@ from schemas.records import Record
 _RECURRING = {"stage", "outcome", "kind", "verifier", "finish_reason", "judge", "verdict", "engine", "source"}
 _RECURRING |= {"licence", "model", "revision", "model_chosen", "revision_chosen", "model_rejected", "revision_rejected"}
 # Pages are cut where the content says so (with the sizes of `datasets`): a hub stores a changed shard cheaply.
-_CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
+CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
 
 
 class ShardFile:
@@ -36,11 +36,11 @@ class ShardFile:
             self._sink,
             schema,
             compression="zstd",
-            use_dictionary=_dictionary_columns(schema),
+            use_dictionary=dictionary_columns(schema),
             write_page_index=True,
-            use_content_defined_chunking=_CHUNKING,
+            use_content_defined_chunking=CHUNKING,
         )
-        self._writer.add_key_value_metadata({"content_defined_chunking": json.dumps(_CHUNKING)})
+        self._writer.add_key_value_metadata({"content_defined_chunking": json.dumps(CHUNKING)})
 
     @property
     def bytes(self) -> int:
@@ -103,6 +103,6 @@ class _HashingFile(io.RawIOBase):
         super().close()
 
 
-def _dictionary_columns(schema: pa.Schema) -> list[str]:
+def dictionary_columns(schema: pa.Schema) -> list[str]:
     roles = [f"{field.name}.list.element.role" for field in schema if field.type == MESSAGES]
     return [name for name in schema.names if name in _RECURRING] + roles

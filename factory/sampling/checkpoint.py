@@ -48,8 +48,17 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def context_length(self) -> int | None:
         """Tokens that the model can attend to, prompt and answer together; None where its config does not say."""
+        return self._of_text("max_position_embeddings")
+
+    @property
+    def dtype(self) -> str | None:
+        """Of the saved weights: "float32", "bfloat16"; None where the config does not say."""
+        return self._of_text("dtype") or self._of_text("torch_dtype")
+
+    def _of_text(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
+        """A model of text and images keeps what concerns the text apart."""
         text_config = self.config.get("text_config") or {}
-        return text_config.get("max_position_embeddings", self.config.get("max_position_embeddings"))
+        return text_config.get(name, self.config.get(name))
 
 
 def open_checkpoint(folder: str | Path) -> Checkpoint:

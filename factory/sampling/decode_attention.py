@@ -37,9 +37,7 @@ def _attend(
 ) -> tuple[Tensor, None]:
     """H query heads share G key-value heads; P positions, of which the mask (B, 1, 1, P) names those to see."""
     if query_BHTD.shape[2] > 1 or attention_mask is None:
-        return sdpa_attention_forward(
-            module, query_BHTD, key_BGPD, value_BGPD, attention_mask, scaling=scaling, **rest
-        )
+        return sdpa_attention_forward(module, query_BHTD, key_BGPD, value_BGPD, attention_mask, scaling=scaling, **rest)
     rows, heads, _, size = query_BHTD.shape
     query_BGKD = query_BHTD.reshape(rows, key_BGPD.shape[1], -1, size)
     scores_BGKP = (query_BGKD @ key_BGPD.transpose(2, 3)).mul_(size**-0.5 if scaling is None else scaling)

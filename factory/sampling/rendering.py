@@ -78,4 +78,6 @@ def check_utf8(messages: Sequence[Message]) -> None:
 def _template_turn(turn: Message) -> dict[str, str]:
     fields = {"role": turn.role, "content": turn.content}
     # Templates name it either way; vLLM fills both.
-    return fields if turn.reasoning is None else fields | dict.fromkeys(("reasoning", "reasoning_content"), turn.reasoning)
+    return (
+        fields if turn.reasoning is None else fields | dict.fromkeys(("reasoning", "reasoning_content"), turn.reasoning)
+    )

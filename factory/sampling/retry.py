@@ -24,6 +24,7 @@ GIVE_UP_AFTER = {
     "no_token_ids": 5,
 }
 EXPONENT_CAP = 16
+CAPACITY_HEAD_START = 2
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,15 +101,19 @@ class Retrier:
         n_same = row.count(err)
         if n_same >= GIVE_UP_AFTER.get(err.kind, n_same + 1):
             raise RowError(err.kind, f"gave up after {n_same} such answers: {err.reason}") from None
-        wait = self._policy.wait(row.tries - 1, self._rng)
-        if isinstance(err, CapacityError):
-            self._stats.refused += 1
-            # Spread over the wait of a first try, so that rows refused together do not come back together.
-            wait = wait if err.retry_after is None else err.retry_after + self._policy.wait(0, self._rng)
+        wait = self._wait(row.tries - 1, err)
         if wait >= row.left():
             raise row.dead_letter() from None
         self._stats.retried[err.kind] = self._stats.retried.get(err.kind, 0) + 1
         return wait
+
+    def _wait(self, tries_before: int, err: CapacityError | TransientError) -> float:
+        if not isinstance(err, CapacityError):
+            return self._policy.wait(tries_before, self._rng)
+        self._stats.refused += 1
+        # The limit is lower already, and the row must wait for its turn: its own wait starts small.
+        jitter = self._policy.wait(tries_before - CAPACITY_HEAD_START, self._rng)
+        return jitter if err.retry_after is None else err.retry_after + min(jitter, self._policy.base_s)
 
 
 class _Row:

@@ -119,6 +119,8 @@ def test_a_lone_surrogate_names_row_and_column(record):
         (completion(7, token_ids=[1, None]), r"0007'.*column 'token_ids'"),
         (completion(7, token_ids=[2**31]), r"0007'.*column 'token_ids'"),
         (completion(7, token_ids=[1.5]), r"0007'.*column 'token_ids'"),
+        (completion(7, n_prompt_tokens=1.5), r"0007'.*column 'n_prompt_tokens'"),
+        (completion(7, seed=2.0), r"0007'.*column 'seed'"),
         (completion(7, logprobs=["x"]), r"0007'.*column 'logprobs'"),
         (completion(7, n_prompt_tokens=2**31), r"0007'.*column 'n_prompt_tokens'"),
         (completion(7, temperature="hot"), r"0007'.*column 'temperature'"),

@@ -181,7 +181,8 @@ class HostileServer:
 
 
 def changed(settings: HostileSettings, change: dict[str, Any]) -> HostileSettings:
-    return msgspec.convert({**msgspec.to_builtins(settings), **change}, HostileSettings)
+    # Not strict: on a command line every value is a string.
+    return msgspec.convert({**msgspec.to_builtins(settings), **change}, HostileSettings, strict=False)
 
 
 def _share(eight_bytes: bytes) -> float:
@@ -197,10 +198,7 @@ def _error(status: int, message: str, code: str) -> web.Response:
 
 
 def _value(text: str) -> Any:
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return text
+    return msgspec.json.decode(text) if text.startswith("[") else text
 
 
 async def _serve(settings: HostileSettings, port: int) -> None:

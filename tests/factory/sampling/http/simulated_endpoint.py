@@ -119,9 +119,9 @@ class _Simulation:
         self.limiter.refused(slot, now, self.endpoint.wait)
         self.outcome.refused.append(now)
         tries = self.tries[row] = self.tries.get(row, 0) + 1
-        backoff = self.rng.random() * min(30.0, 0.5 * 2 ** (tries - 1))
+        backoff = self.rng.random() * min(30.0, 0.5 * 2 ** (tries - 3))
         wait = self.endpoint.wait
-        self.later(now + (backoff if wait is None else wait + self.rng.random() * 0.5), "back", row, None)
+        self.later(now + (backoff if wait is None else wait + min(backoff, 0.5)), "back", row, None)
 
     def on_back(self, now: float, row: int, slot: Slot | None) -> None:
         heapq.heappush(self.line, row)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from factory.sampling.errors import RowError, RunError
 from factory.sampling.transformers import TransformersEngine, TransformersSettings
@@ -66,6 +67,35 @@ async def test_log_probs_are_those_of_a_full_forward_pass(make_engine, reference
             np.testing.assert_allclose(answer.logprobs, reference.logprobs(answer), atol=TOLERANCE)
     assert engine.stats.answered == 48
     assert {group[0].n_completion_tokens for group in groups} == set(lengths)
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3", "gemma", "granite", "gpt_neox", "olmo2"])
+async def test_other_architectures_decode_as_their_forward_pass(make_engine, tiny_checkpoint, tmp_path, family):
+    """Grouped heads, norms of queries, scaled logits, half rotations: none of it is known to the engine."""
+    folder = Path(shutil.copytree(tiny_checkpoint, tmp_path / "ckpt"))
+    config = AutoConfig.for_model(
+        family,
+        vocab_size=json.loads((folder / "config.json").read_text())["vocab_size"],
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=16,
+        max_position_embeddings=256,
+        bos_token_id=None,
+        eos_token_id=2,
+        pad_token_id=0,
+    )
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config, dtype=torch.float32).save_pretrained(folder)
+    engine = await make_engine(folder, max_rows=8)
+    params = SamplingParams(max_tokens=20, logprobs=True, token_ids=True, seed=1)
+    groups = await asyncio.gather(*(engine.sample(messages, 2, params) for messages in uneven(12)))
+    reference = Reference(folder)
+    for group in groups:
+        for answer in group:
+            np.testing.assert_allclose(answer.logprobs, reference.logprobs(answer), atol=TOLERANCE)
 
 
 async def test_greedy_answers_are_those_of_generate(make_engine, reference):
