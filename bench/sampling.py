@@ -176,6 +176,11 @@ def curator(endpoint: str, home: str, rows: int, in_flight: int) -> Any:
         "TELEMETRY_ENABLED": "false",
         "CURATOR_DISABLE_RICH_DISPLAY": "1",
     }
+    import importlib.util
+
+    # Its tokenizer would be fetched from the network; litellm, which it installs, ships the file.
+    [shipped] = importlib.util.find_spec("litellm").submodule_search_locations
+    os.environ["TIKTOKEN_CACHE_DIR"] = f"{shipped}/litellm_core_utils/tokenizers"
     from bespokelabs import curator as peer
     from datasets import Dataset
 

@@ -26,12 +26,12 @@ class LocalFolder(Folder):
 
     def path(self, path: str) -> Path:
         """Where a file lies on the disk. Symbolic links are refused: they could lead out of the folder."""
-        target = self.root / inside(path)
-        if os.path.realpath(target) != str(target):
-            raise CorruptError(
-                f"{self.where(path)}: a symbolic link inside the dataset's folder; replace it by the file itself"
-            )
-        return target
+        place = self.location
+        for name in inside(path).split("/"):
+            place = f"{place}/{name}"
+            if os.path.islink(place):
+                raise CorruptError(f"{place}: a symbolic link inside the dataset's folder; put the file itself here")
+        return Path(place)
 
     def _entry(self, path: str) -> Path:
         """The file itself, or the symbolic link itself, never what a link points to."""
@@ -52,7 +52,7 @@ class LocalFolder(Folder):
 
     def list(self, prefix: str = "") -> Paths:
         top = self.path(prefix.rstrip("/")) if prefix else self.root
-        return sorted(os.path.relpath(found, self.root) for found in _files(top))
+        return sorted(found[len(self.location) + 1 :] for found in _files(top))
 
     def create(self, path: str, data: bytes) -> None:
         target = self.path(path)

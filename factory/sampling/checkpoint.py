@@ -48,12 +48,14 @@ class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def context_length(self) -> int | None:
         """Tokens that the model can attend to, prompt and answer together; None where its config does not say."""
-        return self._of_text("max_position_embeddings")
+        length: int | None = self._of_text("max_position_embeddings")
+        return length
 
     @property
     def dtype(self) -> str | None:
         """Of the saved weights: "float32", "bfloat16"; None where the config does not say."""
-        return self._of_text("dtype") or self._of_text("torch_dtype")
+        dtype: str | None = self._of_text("dtype") or self._of_text("torch_dtype")
+        return dtype
 
     def _of_text(self, name: str) -> Any:  # noqa: ANN401 - any JSON value
         """A model of text and images keeps what concerns the text apart."""

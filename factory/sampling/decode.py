@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import transformers
 from torch import Tensor
-from transformers.cache_utils import DynamicCache, DynamicLayer
+from transformers.cache_utils import DynamicCache
 
 from factory.sampling.draw import ALL_TOKENS, DrawSettings, draw
 from factory.sampling.errors import RunError
@@ -70,6 +70,11 @@ class Decoder:
         """Of all that the numbers depend on."""
         dtype = str(self._model.dtype).removeprefix("torch.")
         return f"{transformers.__version__} (torch {torch.__version__}, {self._model.device.type}, {dtype})"
+
+    @property
+    def cache_bytes(self) -> int:
+        """Held now for keys and values."""
+        return self._cache.held_bytes
 
     @property
     def most_positions(self) -> int:
@@ -176,11 +181,6 @@ def _example_cache(model: Any) -> DynamicCache:  # noqa: ANN401 - any causal lan
     """The cache of one token, to learn the layers' shapes."""
     cache = DynamicCache()
     model(input_ids=torch.zeros(1, 1, dtype=torch.long, device=model.device), past_key_values=cache, use_cache=True)
-    if not cache.layers or any(type(layer) is not DynamicLayer for layer in cache.layers):
-        raise RunError(
-            "unsupported_model",
-            f"{model.config.model_type}: not every layer keeps plain keys and values; use the vllm engine",
-        )
     return cache
 
 

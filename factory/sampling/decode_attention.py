@@ -13,10 +13,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from factory.sampling.errors import RunError
-
 NAME = "one_token"
-UNKNOWN_HERE = ("softcap", "s_aux", "position_bias")  # what some models add to attention, and neither kernel knows
 
 
 def use_one_token_attention(model: Any) -> None:  # noqa: ANN401 - any causal language model
@@ -33,7 +30,7 @@ def _attend(
     attention_mask: Tensor | None,
     *,
     scaling: float | None = None,
-    **rest: object,
+    **rest: Any,  # noqa: ANN401 - the model's, for the kernel that knows them
 ) -> tuple[Tensor, None]:
     """H query heads share G key-value heads; P positions, of which the mask (B, 1, 1, P) names those to see."""
     if query_BHTD.shape[2] > 1 or attention_mask is None:

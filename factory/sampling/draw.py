@@ -80,4 +80,5 @@ def _mix(x_B: Tensor) -> Tensor:
 
 def _shifted(x_B: Tensor, bits: int) -> Tensor:
     """Right shift that fills with zeros: int64 has no other unsigned form here."""
-    return (x_B >> bits) & (2 ** (64 - bits) - 1)
+    shifted_B: Tensor = (x_B >> bits) & (2 ** (64 - bits) - 1)
+    return shifted_B

@@ -11,6 +11,7 @@ import asyncio
 import base64
 import os
 import socket
+import ssl
 import urllib.request
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -182,6 +183,8 @@ async def _read_at_most(payload: StreamReader, most: int) -> bytes:
 
 
 def _words(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {getattr(error, 'verify_message', None) or error.reason}"
     if error.errno is not None and error.errno > 0:
         return os.strerror(error.errno)
     return str(error.strerror or error)

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from transformers.cache_utils import Cache, DynamicCache
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
+
+from factory.sampling.errors import RunError
 
 SMALLEST_LENGTH = 32  # positions
 SMALLEST_SLOTS = 8
@@ -20,19 +22,25 @@ class SlotCache(Cache):
     """What the model's attention layers write to and read from, one position a row and forward pass."""
 
     def __init__(self, example: DynamicCache) -> None:
-        """Shape the layers like those of `example`, which a forward pass has filled."""
+        """Shape the layers like those of `example`, which a forward pass has filled. Raises as `plain_layers`."""
         super().__init__(layers=[])
-        self._keys_SHPD = [_no_slots(layer.keys) for layer in example.layers]
-        self._values_SHPD = [_no_slots(layer.values) for layer in example.layers]
+        layers = plain_layers(example)
+        self._keys_SHPD = [_no_slots(keys) for keys, _ in layers]
+        self._values_SHPD = [_no_slots(values) for _, values in layers]
         self._position_B = torch.empty(0, dtype=torch.long)
         self._row_B = torch.empty(0, dtype=torch.long)
         self._seen = 0
+        self._longest = 0
 
     @property
     def bytes_per_position(self) -> int:
         """Of one token of one row, over all layers."""
         tensors = (*self._keys_SHPD, *self._values_SHPD)
         return sum(tensor.shape[1] * tensor.shape[3] * tensor.element_size() for tensor in tensors)
+
+    @property
+    def held_bytes(self) -> int:
+        return sum(tensor.nbytes for tensor in (*self._keys_SHPD, *self._values_SHPD))
 
     def aim(self, position_B: Tensor, longest: int) -> Tensor:
         """Say where the next forward pass writes. `longest` tokens are in the longest row, this one included.
@@ -43,6 +51,7 @@ class SlotCache(Cache):
         self._position_B = position_B
         self._row_B = torch.arange(len(position_B), device=position_B.device)
         self._seen = -(-longest // READ_LENGTH) * READ_LENGTH
+        self._longest = longest
         self._reserve(len(position_B), self._seen)
         seen = torch.arange(self._seen, device=position_B.device)
         return (seen <= position_B[:, None])[:, None, None, :]
@@ -68,12 +77,14 @@ class SlotCache(Cache):
 
     def fill(self, first_slot: int, filled: DynamicCache, source_B: list[int]) -> None:
         """Copy prompts into slots `first_slot`, `first_slot + 1`, ...: slot i gets row `source_B[i]` of `filled`."""
-        length = filled.layers[0].keys.shape[2]
+        layers = plain_layers(filled)
+        length = layers[0][0].shape[2]
+        self._longest = max(self._longest, length) if first_slot else length
         slots = slice(first_slot, first_slot + len(source_B))
-        self._reserve(slots.stop, length)
-        for layer, keys_SHPD, values_SHPD in zip(filled.layers, self._keys_SHPD, self._values_SHPD, strict=True):
-            keys_SHPD[slots, :, :length] = layer.keys[source_B]
-            values_SHPD[slots, :, :length] = layer.values[source_B]
+        self._reserve(slots.stop, self._longest)
+        for (keys, values), keys_SHPD, values_SHPD in zip(layers, self._keys_SHPD, self._values_SHPD, strict=True):
+            keys_SHPD[slots, :, :length] = keys[source_B]
+            values_SHPD[slots, :, :length] = values[source_B]
 
     def move(self, sources: list[int], targets: list[int], longest: int) -> None:
         """Copy slots over others that are free, so that the rows in use stay the first ones."""
@@ -81,13 +92,26 @@ class SlotCache(Cache):
             tensor_SHPD[targets, :, :longest] = tensor_SHPD[sources, :, :longest]
 
     def _reserve(self, slots: int, length: int) -> None:
+        """Make room for what is in use now, and no more: many short rows and a few long ones are never held at once."""
         have_slots, _, have_length, _ = self._keys_SHPD[0].shape
         if slots <= have_slots and length <= have_length:
             return
-        grown_slots, grown_length = grown_shape(max(slots, have_slots), max(length, have_length))
+        new_slots, new_length = grown_shape(slots, length)
         for tensors in (self._keys_SHPD, self._values_SHPD):
             for layer, tensor in enumerate(tensors):
-                tensors[layer] = _grown(tensor, grown_slots, grown_length)
+                tensors[layer] = _resized(tensor, new_slots, new_length)
+
+
+def plain_layers(cache: DynamicCache) -> list[tuple[Tensor, Tensor]]:
+    """Keys and values (B, H, P, D) of each layer. Raises `RunError` where a layer keeps anything else."""
+    tensors = []
+    for layer in cache.layers:
+        if type(layer) is not DynamicLayer or layer.keys is None or layer.values is None:
+            raise RunError("unsupported_model", "not every layer keeps plain keys and values; use the vllm engine")
+        tensors.append((layer.keys, layer.values))
+    if not tensors:
+        raise RunError("unsupported_model", "no layer keeps keys and values; use the vllm engine")
+    return tensors
 
 
 def grown_shape(slots: int, length: int) -> tuple[int, int]:
@@ -105,8 +129,9 @@ def _no_slots(like: Tensor) -> Tensor:
     return like.new_empty(0, heads, 0, size)
 
 
-def _grown(old_SHPD: Tensor, slots: int, length: int) -> Tensor:
+def _resized(old_SHPD: Tensor, slots: int, length: int) -> Tensor:
     # Zeros, as attention multiplies the masked positions by a weight of zero, which NaN would survive.
     new_SHPD = old_SHPD.new_zeros(slots, old_SHPD.shape[1], length, old_SHPD.shape[3])
-    new_SHPD[: old_SHPD.shape[0], :, : old_SHPD.shape[2]] = old_SHPD
+    kept_slots, kept_length = min(slots, old_SHPD.shape[0]), min(length, old_SHPD.shape[2])
+    new_SHPD[:kept_slots, :, :kept_length] = old_SHPD[:kept_slots, :, :kept_length]
     return new_SHPD

@@ -7,7 +7,6 @@ import hashlib
 import os
 import secrets
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -178,13 +177,13 @@ def load_model(checkpoint: Checkpoint, device: str, dtype: str) -> Any:  # noqa:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # the build draws its own
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the build draws its own
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     if dtype == "auto" and device == "cpu":
         dtype = "float32"
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             checkpoint.folder,
             dtype=dtype,
             attn_implementation="sdpa",
@@ -193,23 +192,24 @@ def load_model(checkpoint: Checkpoint, device: str, dtype: str) -> Any:  # noqa:
             use_safetensors=True,
         )
     except (OSError, ValueError, KeyError, RuntimeError) as err:
-        raise RunError("bad_checkpoint", f"checkpoint {checkpoint.folder}: transformers cannot load it: {err}") from err
+        reason = f"checkpoint {checkpoint.folder}: transformers cannot load it (use the vllm engine if that can): {err}"
+        raise RunError("bad_checkpoint", reason) from err
     return model.to(device).eval()
 
 
 def check_attention(config: Any, context: int) -> None:  # noqa: ANN401 - any model's config
-    """Refuse layers that do not attend to all tokens before them: the cache here knows no other.
+    """Refuse layers that do not attend to all tokens before them, or cap their scores: the decoder knows neither.
 
     A sliding window that is never full is no window.
     """
     text_config = config.get_text_config()
     window = getattr(text_config, "sliding_window", None)
-    kinds = set(getattr(text_config, "layer_types", None) or [FULL_ATTENTION])
+    named = getattr(text_config, "layer_types", None)
+    kinds = set(named or [FULL_ATTENTION if window is None else SLIDING_ATTENTION]) - {FULL_ATTENTION}
     if window is not None and context <= window:
         kinds.discard(SLIDING_ATTENTION)
-    elif window is not None and getattr(text_config, "layer_types", None) is None:
-        kinds.add(SLIDING_ATTENTION)
-    kinds.discard(FULL_ATTENTION)
+    if getattr(text_config, "attn_logit_softcapping", None) is not None:
+        kinds.add("capped scores")
     if kinds:
         advice = "use the vllm engine"
         if kinds == {SLIDING_ATTENTION}:

@@ -21,7 +21,7 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int = 1024
     stop: tuple[str, ...] = ()
     seed: int | None = None
-    logprobs: bool = False  # natural log of each sampled token's probability, as the sampler drew it
+    logprobs: bool = False  # of each sampled token, under the model itself: before temperature, top_p and top_k
     token_ids: bool = False
     json_schema: dict[str, Any] | None = None
     chat_template_kwargs: dict[str, Any] = {}

@@ -2,8 +2,8 @@
 
     python vllm_keeper.py COMMAND...      (standard input: a pipe that the parent holds open)
 
-The pipe ends when the parent does, however it ends: then the server's whole process group is stopped. Should this process
-be killed itself, Linux ends the server with it. Run as a script by path, so it may import nothing of ours.
+The pipe ends when the parent does, however it ends: then the server's whole process group is stopped. Should this
+process be killed itself, Linux ends the server with it. Run as a script by path, so it may import nothing of ours.
 """
 
 import ctypes
@@ -24,7 +24,7 @@ def main() -> int:
         sys.argv[1:],
         stdin=subprocess.DEVNULL,
         start_new_session=True,
-        preexec_fn=_end_with_us if sys.platform == "linux" else None,  # noqa: PLW1509
+        preexec_fn=_end_with_us if sys.platform == "linux" else None,
     )
     threading.Thread(target=_stop_when_parent_ends, args=(server.pid,), daemon=True).start()
     code = server.wait()

@@ -56,9 +56,9 @@ def verify(ref: str, workspace: Path) -> Report:
     tags = _check_tags(folder, numbers, manifests, report)
     report.versions = [number for number in _wanted(folder, parsed, numbers, tags) if number in manifests]
     for shard in _distinct_shards(manifests[number] for number in report.versions):
-        _check_shard(folder, shard, report)
+        check_shard(folder, shard, report)
     _check_foreign(folder, manifests, report)
-    _check_card(folder, report)
+    check_card(folder, report)
     return report
 
 
@@ -107,7 +107,7 @@ def _distinct_shards(manifests: Iterable[Manifest]) -> list[Shard]:
     return [found[path] for path in sorted(found)]
 
 
-def _check_shard(folder: Folder, shard: Shard, report: Report) -> None:
+def check_shard(folder: Folder, shard: Shard, report: Report) -> None:
     report.shards += 1
     report.bytes += shard.bytes
     try:
@@ -144,21 +144,22 @@ def _check_foreign(folder: Folder, manifests: dict[int, Manifest], report: Repor
         report.broken[path] = "foreign: no version names it; remove it (`factory datasets gc` removes stray shards)"
 
 
-def _check_card(folder: Folder, report: Report) -> None:
+def check_card(folder: Folder, report: Report) -> None:
     """The card follows from manifests and tags, so it can be judged only when those are whole."""
-    problem = ""
-    for _ in range(2):  # once more, should a commit have come in between
-        try:
-            state = read_state(folder)
-        except CorruptError:
-            return  # reported already, with the file's name
-        problem = _card_problem(folder, state) if state.versions else ""
-        if not problem:
-            return
-    report.broken[CARD] = f"{problem}; `factory datasets gc` writes it again"
+    try:
+        state = read_state(folder)
+        problem = _card_problem(folder, state)
+        if problem and (later := read_state(folder)) != state:  # a commit came in between
+            problem = _card_problem(folder, later)
+    except CorruptError:
+        return  # reported already, with the file's name
+    if problem:
+        report.broken[CARD] = f"{problem}; `factory datasets gc` writes it again"
 
 
 def _card_problem(folder: Folder, state: CardState) -> str:
+    if not state.versions:
+        return ""
     try:
         is_right = folder.read_bytes(CARD) == render_card(state).encode()
     except FileNotFoundError:

@@ -62,7 +62,7 @@ def make_tokenizer(questions: list[str], context: int) -> PreTrainedTokenizerFas
     )
     turns = [f"user\n{question}" for question in questions] + ["assistant\n", "system\n"] * len(questions)
     core.train_from_iterator([*turns, *ENGLISH.split(" ")], trainer)
-    return PreTrainedTokenizerFast(
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=core,
         pad_token=PAD,
         eos_token=END,

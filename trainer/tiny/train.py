@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -63,7 +63,7 @@ def train(
         optimizer.zero_grad()
         step, tokens = step + 1, tokens + int((labels_BT != IGNORED).sum())
         losses = [*losses[-19:], loss.item()] if step > 1 else [loss.item()]
-    model.eval()
+    model.eval()  # type: ignore[no-untyped-call]
     return Trained(steps=step, tokens=tokens, loss=sum(losses) / len(losses), seconds=time.monotonic() - began)
 
 
@@ -81,7 +81,7 @@ def _tensors(tokenizer: PreTrainedTokenizerFast, batch: list[Example]) -> tuple[
     """Token ids and labels (B, T), padded on the right. Only what the assistant says is a label."""
     import torch
 
-    rendered = tokenizer.apply_chat_template(
+    rendered: Any = tokenizer.apply_chat_template(
         [_conversation(example) for example in batch], return_dict=True, return_assistant_tokens_mask=True
     )
     rows, masks = rendered["input_ids"], rendered["assistant_masks"]

@@ -12,10 +12,20 @@ VOCABULARY = 1000
 _encode = msgspec.json.Encoder().encode
 
 
+class PartIn(msgspec.Struct):
+    text: str = ""
+
+
 class TurnIn(msgspec.Struct):
     role: str
-    content: str
+    content: str | list[PartIn]
     reasoning: str | None = None
+
+    @property
+    def text(self) -> str:
+        if isinstance(self.content, str):
+            return self.content
+        return "".join(part.text for part in self.content)
 
 
 class ChatIn(msgspec.Struct):
@@ -30,7 +40,7 @@ class ChatIn(msgspec.Struct):
 
     def key(self) -> str:
         """Prompt and sample: what a client should pay for once."""
-        text = "\x00".join(turn.content for turn in self.messages)
+        text = "\x00".join(turn.text for turn in self.messages)
         return f"{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}:{self.seed}"
 
 
@@ -42,7 +52,7 @@ def answer_text(key: str, index: int, n_words: int) -> str:
 
 def chat_body(chat: ChatIn, key: str, n_words: int, *, is_vllm: bool, suffix: str = "") -> bytes:
     choices = [_choice(chat, answer_text(key, index, n_words) + suffix, index, is_vllm) for index in range(chat.n)]
-    n_prompt = sum(len(turn.content) // 4 + 4 for turn in chat.messages)
+    n_prompt = sum(len(turn.text) // 4 + 4 for turn in chat.messages)
     n_tokens = sum(len(choice["message"]["content"].split()) + 1 for choice in choices)
     body: dict[str, Any] = {
         "id": f"chatcmpl-{key}",

@@ -111,7 +111,7 @@ class HostileServer:
             return _error(settings.all_status, f"{settings.all_message} {self._echo(request)}", settings.all_code)
         if chat.model not in settings.models:
             return _error(404, f"The model `{chat.model}` does not exist.", "model_not_found")
-        if any(settings.poison in turn.content for turn in chat.messages):
+        if any(settings.poison in turn.text for turn in chat.messages):
             self.books.count("poison")
             return _error(settings.poison_status, f"bad prompt {self._echo(request)}", "invalid_request_error")
         return None

@@ -253,3 +253,32 @@ async def test_two_answers_to_one_request_do_not_spoil_the_next_one():
 async def test_redirects_are_answers():
     reply = await post(saying(b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"))
     assert reply.status == 302
+
+
+async def test_a_proxy_of_the_environment_is_used_with_its_own_password(monkeypatch):
+    heard = []
+
+    async def script(reader, writer):
+        heard.append((await read_request(reader))[0])
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    server = await asyncio.start_server(script, "127.0.0.1", 0)
+    proxy = f"http://someone:secret@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    root = URL("http://model.invalid/v1")
+    client = HttpClient(EndpointSettings(base_url=str(root)), root, None)
+    assert (await client.post_chat(b"{}", 5.0)).status == 200
+    await client.close()
+    server.close()
+    lines = heard[0].split("\r\n")
+    assert lines[0] == "POST http://model.invalid/v1/chat/completions HTTP/1.1"
+    assert "Host: model.invalid" in lines
+    assert "Proxy-Authorization: Basic c29tZW9uZTpzZWNyZXQ=" in lines
+
+
+async def test_a_proxy_is_not_asked_for_this_machine(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    assert (await post(saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"))).status == 200

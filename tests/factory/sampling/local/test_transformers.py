@@ -144,8 +144,8 @@ async def test_seeds_repeat_and_differ(make_engine):
 
 async def test_an_answer_ends_at_its_end_token(make_engine, reference):
     engine = await make_engine()
-    params = SamplingParams(max_tokens=300, seed=2, token_ids=True, logprobs=True)
-    answers = await engine.sample(ask("end"), 24, params)
+    params = SamplingParams(max_tokens=120, seed=2, token_ids=True, logprobs=True)
+    answers = await engine.sample(ask("end"), 32, params)
     stopped = [answer for answer in answers if answer.finish_reason == "stop"]
     assert stopped
     for answer in stopped:
@@ -283,6 +283,8 @@ async def test_broken_weights_end_the_run_with_a_reason(make_engine, tiny_checkp
             {"model_type": "mistral", "architectures": ["MistralForCausalLM"], "sliding_window": 100},
             "max_context = 100",
         ),
+        ({"model_type": "gemma2", "architectures": ["Gemma2ForCausalLM"], "head_dim": 32}, "capped scores"),
+        ({"model_type": "mamba", "architectures": ["MambaForCausalLM"], "state_size": 4}, "use the vllm engine if"),
     ],
 )
 async def test_a_model_that_cannot_be_run_exactly_is_refused(make_engine, tiny_checkpoint, tmp_path, changed, message):
