@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ from trainer.tiny.tokenizer import make_tokenizer
 from trainer.tiny.train import Budget, Trained, train
 
 WORDING_EXAMPLES = 200  # enough for the tokenizer to learn how a task is worded
+MOST_STEPS = 600  # a model that is always right has no wrong answers to set against its right ones
 
 
 class TinyModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,11 +25,11 @@ class TinyModel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_tiny(
-    out: Path, *, task: str = "chain_sum", steps: int | None = None, minutes: float = 1.0, seed: int = 0
+    out: Path, *, task: str = "chain_sum", steps: int = MOST_STEPS, minutes: float = math.inf, seed: int = 0
 ) -> TinyModel:
-    """Write a tiny checkpoint into `out`: trained for `steps`, or for `minutes` where no steps are given.
+    """Write a tiny checkpoint into `out`, trained until `steps` or `minutes` are used up.
 
-    `steps=0` leaves the weights random and takes a second. Uses the threads that torch is set to.
+    `steps=0` leaves the weights random. Uses the threads that torch is set to.
 
     Raises:
         ValueError: an unknown task.
@@ -41,7 +43,7 @@ def make_tiny(
     tokenizer = make_tokenizer(wording, CONTEXT)
     model = make_model(tokenizer, seed)
     trained = None
-    if steps != 0:
+    if steps:
         model.set_attn_implementation("eager")  # sdpa's backward is the slower of the two at this size
         trained = train(model, tokenizer, TASKS[task], Budget(steps, minutes * 60), seed)
     save_checkpoint(model, tokenizer, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -22,13 +23,13 @@ IGNORED = -100  # the label of tokens that are not trained on
 
 
 class Budget(msgspec.Struct, frozen=True):
-    """Where training ends: after `steps`, or after `seconds` where no steps are given."""
+    """Training ends after `steps` or `seconds`, whichever comes first."""
 
-    steps: int | None
-    seconds: float
+    steps: int
+    seconds: float = math.inf
 
     def share_used(self, step: int, elapsed: float) -> float:
-        return step / self.steps if self.steps is not None else elapsed / self.seconds
+        return max(step / self.steps, elapsed / self.seconds)
 
 
 class Trained(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +44,7 @@ class Trained(msgspec.Struct, frozen=True, kw_only=True):
 def train(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, task: Task, budget: Budget, seed: int
 ) -> Trained:
-    """Train `model` in place. With a budget in steps, equal seeds and threads give equal weights."""
+    """Train `model` in place. Where the budget ends at its steps, equal seeds and threads give equal weights."""
     import torch
 
     optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_LR, betas=(0.9, 0.98), weight_decay=0.0)
