@@ -19,6 +19,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import cycle, islice
 from operator import attrgetter
 from pathlib import Path
@@ -88,9 +89,20 @@ def batches(rows: int) -> Iterator[list[Completion]]:
     return (list(islice(stream, min(AT_ONCE, rows - start))) for start in range(0, rows, AT_ONCE))
 
 
-def bare(home: Path, rows: int, settings: dict) -> float:
+@dataclass
+class Clock:
+    """Wall and CPU seconds from its making to `stop`."""
+
+    wall: float = field(default_factory=time.perf_counter)
+    cpu: float = field(default_factory=time.process_time)
+
+    def stop(self) -> Clock:
+        return Clock(time.perf_counter() - self.wall, time.process_time() - self.cpu)
+
+
+def bare(home: Path, rows: int, settings: dict) -> Clock:
     stream = batches(rows)
-    start = time.perf_counter()
+    clock = Clock()
     group: list[pa.RecordBatch] = []
     with pq.ParquetWriter(home / "bare.parquet", SCHEMA, compression="zstd", **settings) as writer:
         for part in stream:
@@ -100,29 +112,28 @@ def bare(home: Path, rows: int, settings: dict) -> float:
                 group = []
         if group:
             writer.write_table(pa.Table.from_batches(group))
-    return time.perf_counter() - start
+    return clock.stop()
 
 
 def bare_batch(rows: list[Completion]) -> pa.RecordBatch:
     columns = []
-    for field in SCHEMA:
-        values = list(map(attrgetter(field.name), rows))
-        if field.type == MESSAGES:
+    for column in SCHEMA:
+        values = list(map(attrgetter(column.name), rows))
+        if column.type == MESSAGES:
             values = [[(turn.role, turn.content, turn.reasoning) for turn in turns] for turns in values]
-        columns.append(pa.array(values, field.type))
+        columns.append(pa.array(values, column.type))
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
-def write(home: Path, rows: int) -> float:
+def write(home: Path, rows: int) -> Clock:
     stream = batches(rows)
-    start = time.perf_counter()
+    clock = Clock()
     folder = Folder.open(home / "ds")
     writer = ShardWriter(folder, "_builds/bench/data", Completion, units=["bench"])
     for part in stream:
         writer.write(part)
-    shards = writer.close()
-    commit(folder, draft(rows, shards))
-    return time.perf_counter() - start
+    commit(folder, draft(rows, writer.close()))
+    return clock.stop()
 
 
 def draft(rows: int, shards: list) -> Manifest:
@@ -149,20 +160,18 @@ def draft(rows: int, shards: list) -> Manifest:
     )
 
 
-def check(home: Path, rows: int) -> float:
-    start = time.perf_counter()
+def check(home: Path, rows: int) -> Clock:
+    clock = Clock()
     report = verify("ds@v1", home)
-    seconds = time.perf_counter() - start
     assert not report.broken, report.broken
-    return seconds
+    return clock.stop()
 
 
-def read(home: Path, rows: int) -> float:
-    start = time.perf_counter()
+def read(home: Path, rows: int) -> Clock:
+    clock = Clock()
     found = sum(1 for _ in open_version("ds@v1", home).records())
-    seconds = time.perf_counter() - start
     assert found == rows
-    return seconds
+    return clock.stop()
 
 
 def measure(name: str, home: Path, rows: int) -> dict:
@@ -178,18 +187,10 @@ def measure(name: str, home: Path, rows: int) -> dict:
 
 def run_line(name: str, home: Path, rows: int, answer) -> None:
     steps = {"write and commit": write, "verify": check, "read back": read}
-    seconds = bare(home, rows, BARE[name]) if name in BARE else steps[name](home, rows)
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    mib = usage.ru_maxrss / 1024
-    answer.send(
-        {
-            "name": name,
-            "rows": rows,
-            "rows_per_s": round(rows / seconds),
-            "seconds": round(seconds, 1),
-            "peak_mib": round(mib),
-        }
-    )
+    took = bare(home, rows, BARE[name]) if name in BARE else steps[name](home, rows)
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    speeds = {"rows_per_s": round(rows / took.wall), "rows_per_cpu_s": round(rows / took.cpu)}
+    answer.send({"name": name, "rows": rows, "seconds": round(took.wall, 1), "peak_mib": round(peak_mib)} | speeds)
 
 
 def main() -> None:
@@ -208,18 +209,22 @@ def main() -> None:
 
 
 def report(lines: list[dict]) -> None:
-    print(f"{'':30}{'rows':>10}{'rows/s':>10}{'seconds':>10}{'peak MiB':>10}")
+    print(f"{'':30}{'rows':>11}{'seconds':>9}{'rows/s':>9}{'rows/CPU s':>12}{'peak MiB':>10}")
     for line in lines:
         print(
-            f"{line['name']:30}{line['rows']:>10,}{line['rows_per_s']:>10,}{line['seconds']:>10}{line['peak_mib']:>10,}"
+            f"{line['name']:30}{line['rows']:>11,}{line['seconds']:>9}{line['rows_per_s']:>9,}"
+            f"{line['rows_per_cpu_s']:>12,}{line['peak_mib']:>10,}"
         )
-    speed = {line["name"]: line["rows_per_s"] for line in lines}
-    share = speed["write and commit"] / max(speed[name] for name in BARE)
+    by_name = {line["name"]: line for line in lines}
+    shares = {
+        f"{unit} of {name}": round(by_name["write and commit"][unit] / by_name[name][unit], 3)
+        for name in BARE
+        for unit in ("rows_per_s", "rows_per_cpu_s")
+    }
     peak = max(line["peak_mib"] for line in lines if line["name"] not in BARE)
-    print(
-        f"writing: {share:.0%} of the fastest bare line (target {TARGET_SHARE:.0%}); peak {peak} MiB (target {TARGET_MIB})"
-    )
-    print(json.dumps({"share_of_bare": round(share, 3), "peak_mib": peak, "cpus": os.cpu_count(), "lines": lines}))
+    print(f"writing, as a share of bare pyarrow (target {TARGET_SHARE}): {shares}")
+    print(f"memory: {peak} MiB at most (target {TARGET_MIB})")
+    print(json.dumps({"shares": shares, "peak_mib": peak, "cpus": os.cpu_count(), "lines": lines}))
 
 
 if __name__ == "__main__":

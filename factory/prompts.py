@@ -7,7 +7,7 @@ from itertools import islice
 from factory.fold import Heading, fold
 from factory.lock import build_lock
 from factory.recipes import resolved
-from factory.store.commit import find_build
+from factory.store.commit import find_build, finish_commit
 from factory.units import BuildRecord, Unit, UnitStore, UnitWriter
 from factory.workspace import dataset_name, output_folder, workspace
 from pipelines.prompts import PromptsRecipe, build_prompts, source_inputs
@@ -27,9 +27,11 @@ def run_prompts(recipe: PromptsRecipe, out: str) -> Manifest:
     inputs = source_inputs(recipe)
     table = resolved(recipe)
     build_id = sha256_hex(canonical_json(["prompts", table, inputs]))[:20]
-    if (manifest := find_build(folder, build_id)) is not None:
-        return manifest
     store = UnitStore(folder, build_id)
+    if (manifest := find_build(folder, build_id)) is not None:
+        finish_commit(folder)
+        store.remove()
+        return manifest
     with build_lock(folder, store.root, 0):
         store.begin(BuildRecord(build_id=build_id, kind="prompts", recipe=table, inputs=inputs, models=[]))
         unit = Unit(short_hash([build_id]), 0, 0)

@@ -26,7 +26,7 @@ from factory.recipes import RecipeError, differences, resolved
 from factory.sampling.replay import ReplayEngine
 from factory.sampling.request import Drawer
 from factory.sampling.types import Sampler
-from factory.store.commit import find_build
+from factory.store.commit import find_build, finish_commit
 from factory.units import BuildRecord, UnitStore, unfinished_builds
 from factory.workspace import dataset_name, ledger_path, output_folder, workspace
 from pipelines.recipe import ModelRecipe
@@ -98,6 +98,7 @@ async def _with_engines(kind: str, recipe: ModelRecipe, options: Options, parts:
         return await asyncio.to_thread(make_plan, job, parts.ledger, prices)
     if not options.again and (manifest := find_build(parts.folder, identity.build_id)) is not None:
         print(f"already built: {manifest.name}@v{manifest.version}; --again asks for its failed rows", file=sys.stderr)
+        finish_commit(parts.folder)
         job.store.remove()
         return manifest
     _check_unfinished(parts.folder, identity, options)

@@ -23,8 +23,8 @@ ROWS_PER_SHARD = 100_000
 BYTES_PER_SHARD = 256 * 2**20
 ROW_GROUP_BYTES = 16 * 2**20  # of Arrow memory: what a writer, and later a reader, holds at once
 BATCH_BYTES = 2**20
-BATCH_ROWS = 1024
-FIRST_BATCH_ROWS = 64  # the size of a row is not known yet
+BATCH_ROWS = 256  # few, should rows grow large all at once
+FIRST_BATCH_ROWS = 16  # the size of a row is not known yet
 NAME_DIGITS = 20
 
 

@@ -52,6 +52,12 @@ def find_build(folder: Folder, build_id: str) -> Manifest | None:
     return _find_among(folder, versions(folder), build_id)
 
 
+def finish_commit(folder: Folder) -> None:
+    """What a commit that was killed after its manifest may have left undone."""
+    with commits_allowed(folder):
+        write_card(folder)
+
+
 def check_draft(draft: Manifest) -> None:
     """Raises DataError, saying which book, count or name is wrong."""
     problems = [*_naming_problems(draft), *_count_problems(draft), *_schema_problems(draft)]

@@ -31,7 +31,9 @@ def _set_threads(threads: int | None) -> None:
     # Threads that spin while they wait for one another are many times slower where others use the cores too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     if threads is not None:
         torch.set_num_threads(threads)
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 
 from trainer.tiny.model import CONTEXT, make_model, save_checkpoint
-from trainer.tiny.task import TASKS, training_examples
+from trainer.tiny.task import SEEDS, TASKS, training_examples
 from trainer.tiny.tokenizer import make_tokenizer
 from trainer.tiny.train import Budget, Trained, train
 
 WORDING_EXAMPLES = 200  # enough for the tokenizer to learn how a task is worded
-MOST_STEPS = 600  # a model that is always right has no wrong answers to set against its right ones
+MOST_STEPS = 400  # a model that is always right has no wrong answers to set against its right ones
 
 
 class TinyModel(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,11 +32,13 @@ def make_tiny(
     `steps=0` leaves the weights random. Uses the threads that torch is set to.
 
     Raises:
-        ValueError: an unknown task.
+        ValueError: an unknown task, or a seed that is not in 0..99.
         FileExistsError: `out` holds something already.
     """
     if task not in TASKS:
         raise ValueError(f"unknown task {task!r}; known: {', '.join(sorted(TASKS))}")
+    if not 0 <= seed < SEEDS:
+        raise ValueError(f"seed {seed}: use one of 0 to {SEEDS - 1}, so that no training entry is a held-out one")
     if out.exists() and any(out.iterdir()):
         raise FileExistsError(f"{out} is not empty; remove it or name another folder")
     wording = [example.question for example in training_examples(TASKS[task], seed, WORDING_EXAMPLES)]

@@ -9,6 +9,7 @@ import msgspec
 TRAIN_SEED = 1_000_000_000  # reasoning-gym makes entry i from seed + i: far from any seed that a person types
 HELD_OUT_SEED = 2_000_000_000
 SEED_STRIDE = 10_000_000  # more entries than one run trains on
+SEEDS = 100  # of runs: TRAIN_SEED + SEEDS * SEED_STRIDE is still below HELD_OUT_SEED
 
 
 class Task(msgspec.Struct, frozen=True):

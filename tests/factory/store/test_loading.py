@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from itertools import permutations
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,11 +12,14 @@ import pytest
 from factory.store.commit import commit
 from factory.store.tag import tag_version
 from schemas.arrow import ARROW_SCHEMAS, RECORD_KINDS
+from schemas.datasets import open_version
 from schemas.features import with_features
 from schemas.folder import Folder
-from schemas.records import Prompt
+from schemas.records import Message, Prompt
 from tests.factory.store.made import draft, make_dataset
 from tests.schemas.rows import prompt, rows_of
+
+GSM8K = Path(__file__).parents[4] / "shared/data/gsm8k/train.jsonl"
 
 
 def load(folder: Folder, cache, **which):
@@ -87,6 +92,31 @@ def test_shards_load_in_every_order(tmp_path):
             "parquet", data_files=list(order), cache_dir=f"{tmp_path}/{number}", split="train"
         )
         assert set(loaded["prompt_id"]) == expected
+
+
+@pytest.mark.shared_data
+@pytest.mark.skipif(not GSM8K.exists(), reason="shared data absent")
+def test_real_prompts_come_back_through_every_reader(tmp_path):
+    import polars as pl
+    import pyarrow.dataset as ds
+
+    lines = [json.loads(line) for line in GSM8K.read_text().splitlines()]
+    rows = [
+        prompt(number, prompt=[Message("user", line["question"])], ground_truth=line["answer"], verifier="gsm8k")
+        for number, line in enumerate(lines)
+    ]
+    folder = Folder.open(tmp_path / "ds")
+    made = commit(folder, draft(folder, "b", rows, per_shard=3000))
+    paths = [f"{folder.location}/{shard.path}" for shard in made.shards]
+    readers = {
+        "ours": msgspec.to_builtins(list(open_version("ds", tmp_path).records())),
+        "datasets": load(folder, tmp_path / "hf", split="train").to_list(),
+        "polars": pl.scan_parquet(paths).collect().to_dicts(),
+        "pyarrow": ds.dataset(paths).to_table().to_pylist(),
+    }
+    for found in readers.values():
+        assert [row["prompt"][0]["content"] for row in found] == [line["question"] for line in lines]
+        assert [row["ground_truth"] for row in found] == [line["answer"] for line in lines]
 
 
 def test_polars_and_pyarrow_read_the_data_folder(tmp_path):
