@@ -8,7 +8,7 @@ finish    every unit has its record, ready to be folded into one version
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import Literal, cast
 
 import msgspec
@@ -81,6 +81,7 @@ class Run:
         self.progress = progress
         self._drained = False
         self._seen = Books()
+        self._examples: dict[str, str] = {}  # kind of failure -> the first reason
         self._rows = 0
         self._stream: OrderedMap[Prompt, RowResult] = self._make_stream(job.recipe.run)
 
@@ -164,15 +165,21 @@ class Run:
         """
         self._seen.add(result)
         self._rows += 1
+        for rejection in result.rejections:
+            if rejection.outcome == "failed":
+                self._examples.setdefault(rejection.kind, rejection.reason)
         self.progress.row(result)
         if self._rows % self.job.recipe.run.min_rows_to_judge == 0:
             limit = max(HOPELESS_SHARE, self.job.recipe.run.max_failed_share)
-            refuse_failures(self._seen.counters(), limit, f"stopped after {self._rows} rows")
+            refuse_failures(self._seen.counters(), limit, f"stopped after {self._rows} rows", self._examples)
 
     def _refuse_failures(self, records: list[UnitRecord]) -> None:
         counters = add_counters(record.counters for record in records)
+        run = self.job.recipe.run
+        is_enough = self.job.rows >= run.min_rows_to_judge
+        limit = run.max_failed_share if is_enough else max(HOPELESS_SHARE, run.max_failed_share)
         try:
-            refuse_failures(counters, self.job.recipe.run.max_failed_share, "not published")
+            refuse_failures(counters, limit, "not published", self._examples)
         except TooManyFailures:
             for record in records:
                 if any(count.failed for count in record.counters):
@@ -180,14 +187,15 @@ class Run:
             raise
 
 
-def refuse_failures(counters: list[StageCount], limit: float, consequence: str) -> None:
+def refuse_failures(counters: list[StageCount], limit: float, consequence: str, examples: Mapping[str, str]) -> None:
     """Raise `TooManyFailures` when one kind of failure took more than `limit` of the rows that entered its stage."""
     for count in counters:
         for kind, failed in count.failed.items():
             if failed > limit * count.rows_in:
+                example = f" ({examples[kind]})" if kind in examples else ""
                 raise TooManyFailures(
                     f"{consequence}: {failed} of {count.rows_in} failed at {count.stage!r} with {kind!r}, more than "
-                    f"{limit:.0%}; run again to retry them (run.max_failed_share sets the limit)"
+                    f"{limit:.0%}{example}; run again to retry them (run.max_failed_share sets the limit)"
                 )
 
 

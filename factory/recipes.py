@@ -73,6 +73,8 @@ def _complaints(err: ValidationError, model: type[BaseModel], where: str) -> Ite
             yield f"{where}: unknown key {key!r}; {hint}"
         elif problem["type"] == "missing":
             yield f"{where}: {key!r} is missing; give it in the recipe or as a flag"
+        elif problem["type"] == "value_error":  # a check of ours, which says all there is to say
+            yield f"{where}: {key!r}: {problem['ctx']['error']}" if key else f"{where}: {problem['ctx']['error']}"
         else:
             yield f"{where}: {key!r}: {problem['msg'].lower()} (it is {problem['input']!r})"
 

@@ -30,6 +30,9 @@ ROW_KEYS: dict[type[Record], tuple[str, ...]] = {
     Rejection: ("prompt_id", "stage"),
 }
 
+_NOTHING: list[Any] = []
+_CODES = {pa.int32(): "i", pa.float32(): "f"}  # how `array` names the numbers that lists hold
+
 
 def to_batch(rows: Sequence[Record], record: type[Record]) -> pa.RecordBatch:
     """Rows of one record type as an Arrow batch in that type's schema.
@@ -104,8 +107,9 @@ def _refusal(rows: Sequence[Record], record: type[Record], field: pa.Field) -> D
 def _to_array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     if not pa.types.is_list(kind):
         return _scalars(values, kind)
-    filled = [() if value is None else value for value in values]
-    items = _items(list(chain.from_iterable(filled)), kind.value_type)
+    filled = [_NOTHING if value is None else value for value in values] if None in values else values
+    code = _CODES.get(kind.value_type)
+    items = _numbers(filled, code, kind.value_type) if code else _messages([*chain(*filled)], kind.value_type)
     if items.null_count:
         raise TypeError("it holds a null")
     offsets = pa.array(accumulate(map(len, filled), initial=0), pa.int32())
@@ -119,13 +123,12 @@ def _scalars(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     return pa.array(values, kind)
 
 
-def _items(values: list[Any], kind: pa.DataType) -> pa.Array:
-    """What the lists hold, end to end."""
-    if pa.types.is_struct(kind):
-        return _messages(values, kind)
-    if kind == pa.int32():  # refuses a fraction and a null
-        return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(array("i", values))])
-    return pa.array(values, kind)
+def _numbers(lists: Sequence[list[Any]], code: str, kind: pa.DataType) -> pa.Array:
+    """All lists end to end. Faster than `pa.array`, and refuses a null, and a fraction among integers."""
+    items = array(code)
+    for numbers in lists:
+        items.fromlist(numbers)
+    return pa.Array.from_buffers(kind, len(items), [None, pa.py_buffer(items)])
 
 
 def _messages(turns: Sequence[Message], kind: pa.DataType) -> pa.Array:

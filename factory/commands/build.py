@@ -97,10 +97,9 @@ def prompts(
         verifier: the verifier that checks answers, for example gsm8k
         licence: SPDX name of the licence of the source
     """
-    from pipelines.prompts import PromptsRecipe
-
     from factory.prompts import run_prompts
     from factory.recipes import load_recipe
+    from pipelines.prompts import PromptsRecipe
 
     common = common or Common()
     flags = {

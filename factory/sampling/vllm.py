@@ -19,7 +19,7 @@ from factory.sampling.errors import RowError, RunError
 from factory.sampling.payload import CAPABILITIES
 from factory.sampling.types import Answer, Capability, EngineStats, SamplingParams
 from factory.sampling.vllm_replica import Replica, added
-from factory.sampling.vllm_server import ServerSettings, VLLMServer, find_installation
+from factory.sampling.vllm_server import ServerSettings, VLLMServer, context_of, find_installation
 from schemas.manifest import ModelRef
 from schemas.records import Message
 
@@ -64,6 +64,7 @@ class VLLMEngine:
         self._settings = settings
         self._installation = find_installation(settings.python)
         self._checkpoint = open_checkpoint(settings.checkpoint)
+        self._context = context_of(_server_settings(settings))
         self._model: ModelRef | None = None
         self._replicas: list[Replica] = []
         self._watchers: list[asyncio.Task[None]] = []
@@ -99,6 +100,8 @@ class VLLMEngine:
         self._watchers = [asyncio.create_task(self._watch(replica)) for replica in self._replicas]
 
     async def sample(self, messages: list[Message], n: int, params: SamplingParams) -> list[Answer]:
+        # vLLM ends an answer where the context does, but refuses to be asked for more than a whole context.
+        params = msgspec.structs.replace(params, max_tokens=min(params.max_tokens, self._context))
         for _ in range(TRIES):
             await self._news.wait()
             if self._failure is not None:

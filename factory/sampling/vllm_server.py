@@ -84,9 +84,9 @@ def command(installation: Installation, settings: ServerSettings, port: int) -> 
     words += ["--tensor-parallel-size", str(settings.tensor_parallel), "--disable-uvicorn-access-log"]
     # What a record says was drawn must be what was: no sampling defaults of the model's, and its own log-probs.
     words += ["--generation-config", "vllm", "--logprobs-mode", "raw_logprobs"]
-    words += ["--max-model-len", str(_context(settings)), "--dtype", _dtype(settings)]
+    words += ["--max-model-len", str(context_of(settings)), "--dtype", _dtype(settings)]
     if installation.is_cpu:
-        words += ["--enforce-eager", *_whole_prefills(_context(settings))]
+        words += ["--enforce-eager", *_whole_prefills(context_of(settings))]
     else:
         words += ["--gpu-memory-utilization", str(settings.gpu_memory_share)]
     return words
@@ -99,7 +99,8 @@ def _whole_prefills(context: int) -> list[str]:
     return ["--no-enable-chunked-prefill", "--max-num-batched-tokens", str(max(PREFILL_TOKENS, context))]
 
 
-def _context(settings: ServerSettings) -> int:
+def context_of(settings: ServerSettings) -> int:
+    """Tokens of prompt and answer together."""
     length = settings.max_model_len or open_checkpoint(settings.checkpoint).context_length
     if length is None:
         raise RunError("no_context_length", f"{settings.checkpoint}: its config gives no length; set max_model_len")

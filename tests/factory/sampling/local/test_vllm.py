@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,7 @@ from factory.sampling.errors import RowError
 from factory.sampling.rendering import PromptRenderer
 from factory.sampling.types import SamplingParams
 from factory.sampling.vllm import VLLMEngine, VLLMSettings, vllm_available
+from factory.sampling.vllm_server import find_installation
 from schemas.records import Message
 from tests.factory.sampling.local.reference import Reference
 from tests.factory.sampling.local.test_vllm_servers import PARENT, group_of, wait_until
@@ -95,13 +95,14 @@ async def test_a_prompt_that_fills_the_context_is_a_dead_letter(engine, tiny_che
     assert len(renderer.prompt_ids(ask(text), {})) == CONTEXT + beyond
     with pytest.raises(RowError) as caught:
         await engine.sample(ask(text), 1, SamplingParams(max_tokens=5))
-    assert caught.value.kind == "context_too_long"
+    if beyond:  # of a prompt that leaves room for no token at all vLLM says only that it asks for 0 tokens
+        assert caught.value.kind == "context_too_long"
 
 
 async def test_an_answer_that_reaches_the_context_is_cut(engine):
     [answer] = await engine.sample(ask("1"), 1, SamplingParams(temperature=0, max_tokens=4000, token_ids=True))
     assert answer.finish_reason == "length"
-    assert answer.n_prompt_tokens + answer.n_completion_tokens == CONTEXT
+    assert answer.n_prompt_tokens + len(answer.token_ids) == CONTEXT
 
 
 async def test_a_schema_and_top_k_are_held(engine):
@@ -118,18 +119,21 @@ async def test_a_schema_and_top_k_are_held(engine):
     assert top_1[0].token_ids == greedy[0].token_ids
 
 
-def server_of_ours() -> int:
-    """The server is the keeper's child, and the keeper ours."""
-    listed = subprocess.run(["ps", "-eo", "pid,ppid,args"], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(maxsplit=2) for line in listed.splitlines()[1:]]
-    [keeper] = [pid for pid, parent, args in rows if int(parent) == os.getpid() and "vllm_keeper.py" in args]
-    [server] = [int(pid) for pid, parent, _ in rows if parent == keeper]
-    return server
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task")
+    lists = [file.read_text().split() for file in tasks.glob("*/children")] if tasks.exists() else []
+    return [int(child) for words in lists for child in words]
+
+
+def servers(pid: int) -> list[int]:
+    """Grandchildren of `pid` through the keeper: vLLM servers, each the first of its process group."""
+    keepers = [child for child in children(pid) if "vllm_keeper.py" in Path(f"/proc/{child}/cmdline").read_text()]
+    return [server for keeper in keepers for server in children(keeper)]
 
 
 async def test_a_killed_server_is_started_again_and_nothing_is_lost(engine):
     """Last of those that share the server, as it takes a start."""
-    server = server_of_ours()
+    [server] = servers(os.getpid())
     params = SamplingParams(max_tokens=400, seed=1, temperature=0)
     waiting = [asyncio.create_task(engine.sample(ask(f"{i}"), 1, params)) for i in range(16)]
     await asyncio.sleep(0.5)
@@ -137,7 +141,7 @@ async def test_a_killed_server_is_started_again_and_nothing_is_lost(engine):
     groups = await asyncio.gather(*waiting)
     assert all(answer.n_completion_tokens > 0 for [answer] in groups)
     await asyncio.to_thread(wait_until, lambda: not group_of(server))
-    assert server_of_ours() != server
+    assert servers(os.getpid()) != [server]
 
 
 async def test_kill_9_of_the_parent_leaves_no_process_of_vllm(tiny_checkpoint, tmp_path):
@@ -145,33 +149,19 @@ async def test_kill_9_of_the_parent_leaves_no_process_of_vllm(tiny_checkpoint, t
 
 
 def _kill_while_it_starts(checkpoint: Path, folder: Path) -> None:
-    started = vllm_python()
+    python = str(find_installation().python)
     parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(checkpoint), str(folder / "logs"), started],
+        [sys.executable, "-c", PARENT, str(checkpoint), str(folder / "logs"), python],
         stdout=subprocess.PIPE,
         start_new_session=True,
         cwd=Path(__file__).parents[4],
     )
     try:
-        wait_until(lambda: len(group_of(child_of_child(parent.pid))) >= 3, 120)  # the server, its tracker, its engine
-        server = child_of_child(parent.pid)
+        wait_until(lambda: servers(parent.pid), 60)
+        [server] = servers(parent.pid)
+        wait_until(lambda: len(group_of(server)) >= 3, 120)  # the server, its tracker, its engine
         parent.kill()
         wait_until(lambda: not group_of(server), 60)
     finally:
         parent.kill()
         parent.communicate()
-
-
-def vllm_python() -> str:
-    from factory.sampling.vllm_server import find_installation
-
-    return str(find_installation().python)
-
-
-def child_of_child(pid: int) -> int:
-    """0 while there is none."""
-    for _ in range(2):
-        children = Path(f"/proc/{pid}/task/{pid}/children")
-        words = children.read_text().split() if pid and children.exists() else []
-        pid = int(words[0]) if words else 0
-    return pid
