@@ -36,7 +36,7 @@ PRAGMA user_version = 1;
 """
 BUSY_TIMEOUT_S = 60
 COMPRESS_OVER_BYTES = 4096
-GATHER_S = 0.02  # how long the first answer of a batch waits for others, to share the durable write
+GATHER_S = 0.01  # how long the first answer of a batch waits for others, to share the durable write
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Answer)

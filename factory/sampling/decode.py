@@ -129,7 +129,7 @@ class Decoder:
         targets = [i for i in range(kept) if id(self.rows[i]) in leaving]
         sources = [i for i in range(kept, len(self.rows)) if id(self.rows[i]) not in leaving]
         if targets:
-            self._cache.move(sources, targets, max(row.last_position for row in self.rows) - 1)
+            self._cache.move(sources, targets, max(row.last_position for row in self.rows))
         for source, target in zip(sources, targets, strict=True):
             self.rows[target] = self.rows[source]
         del self.rows[kept:]
@@ -162,7 +162,7 @@ class Decoder:
     def _forward(self) -> Tensor:
         """Logits (B, V) after each row's last token."""
         position_B = self._tensor([row.last_position for row in self.rows])
-        mask_B11P = self._cache.aim(position_B, 1 + max(row.last_position for row in self.rows) - 1)
+        mask_B11P = self._cache.aim(position_B, 1 + max(row.last_position for row in self.rows))
         output = self._model(
             input_ids=self._tensor([[row.last_token] for row in self.rows]),
             attention_mask=mask_B11P,

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.faults.harness import ROOT, Workspace, questions, say, serving
+from tests.schemas.s3_server import environment, serve_s3
 
 CANARY = "sk-canary-5d1f7c0e9b3a4286"
 
@@ -174,19 +175,11 @@ def race(
 def race_on_s3(home: Path, builders: int = 8, rows: int = 200) -> dict[str, Any]:
     """The same on an S3-like object store (moto's server)."""
     import boto3
-    from moto.server import ThreadedMotoServer
 
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-    url = f"http://{host}:{port}"
-    try:
-        session = boto3.Session("test", "test", region_name="us-east-1")
+    with serve_s3() as url:
+        session = boto3.Session("dummy", "dummy", region_name="us-east-1")
         session.client("s3", endpoint_url=url).create_bucket(Bucket="builds")
-        return race(home, builders, rows, "s3://builds/out", {"AWS_ENDPOINT_URL": url, **keys})
-    finally:
-        server.stop()
+        return race(home, builders, rows, "s3://builds/out", environment(url))
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -15,7 +15,8 @@ from schemas.errors import CorruptError, DataError
 from schemas.records import Completion, Judgement, Message, Prompt
 from tests.schemas.rows import MAKERS, completion, judgement, pair, prompt, rows_of, trace
 
-calm = settings(deadline=None, max_examples=50)  # no test here is about time
+# no test here is about time
+calm = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 text = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
 messages = st.lists(st.builds(Message, role=text, content=text, reasoning=st.none() | text), max_size=4)
 int32 = st.integers(-(2**31), 2**31 - 1)

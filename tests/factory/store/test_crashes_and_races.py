@@ -16,7 +16,7 @@ from factory.store.verify import verify
 from schemas.datasets import read_manifest, versions
 from schemas.folder import Folder
 
-KILLS = int(os.environ.get("FACTORY_KILLS", "40"))
+KILLS = int(os.environ.get("FACTORY_KILLS", "25"))
 COMMITS = int(os.environ.get("FACTORY_RACE_COMMITS", "3"))
 WRITERS = {"local": 8, "s3": 8 if COMMITS > 3 else 4}
 

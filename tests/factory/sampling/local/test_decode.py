@@ -96,3 +96,16 @@ def test_removed_rows_leave_the_others_as_they_were(model):
     for one in (rows[0], *rows[4:]):
         np.testing.assert_allclose(one.logprobs, full_pass(model, one), atol=1e-4)
     assert len(rows[1].token_ids) == 6
+
+
+@torch.inference_mode()
+def test_many_short_rows_that_join_a_long_one_leave_it_its_keys(model):
+    decoder = Decoder(model, Limits(rows=64, cache_bytes=2**26, prefill_tokens=512), at_its_length)
+    long = row(range(100), 20)
+    decoder.admit([long])
+    for _ in range(5):
+        decoder.step()
+    decoder.admit([row(range(i, i + 5), 30) for i in range(20)])
+    while long in decoder.rows:
+        decoder.step()
+    np.testing.assert_allclose(long.logprobs, full_pass(model, long), atol=1e-4)
