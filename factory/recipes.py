@@ -88,8 +88,8 @@ def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 
 def resolved(recipe: BaseModel) -> dict[str, Any]:
-    """The part of a recipe that decides what the rows are, defaults included: its identity."""
-    table = recipe.model_dump(mode="json")
+    """The part of a recipe that decides what the rows are, defaults included, as JSON gives it back: its identity."""
+    table: dict[str, Any] = recipe.model_dump(mode="json")
     table.pop(RUN_TABLE, None)
     return table
 
@@ -98,11 +98,13 @@ def recipe_sha256(table: Mapping[str, Any]) -> str:
     return sha256_hex(canonical_json(table))
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+def differences(old: Mapping[Any, Any], new: Mapping[Any, Any], prefix: str = "") -> list[str]:
     """The keys whose values differ, with both values."""
     found = []
     for key in sorted({*old, *new}):
         a, b = old.get(key), new.get(key)
+        if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+            a, b = dict(enumerate(a)), dict(enumerate(b))
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             found += differences(a, b, f"{prefix}{key}.")
         elif a != b:

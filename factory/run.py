@@ -139,7 +139,7 @@ def _identity(kind: str, recipe: ModelRecipe, options: Options, parts: _Parts) -
     manifest = parts.data.manifest
     table = resolved(recipe)
     for policy, sampler in zip(table["policy"], parts.samplers, strict=True):
-        policy["sampling"] = msgspec.to_builtins(recipe.sampling.params(sampler.capabilities))
+        policy["sampling"] = msgspec.json.decode(canonical_json(recipe.sampling.params(sampler.capabilities)))
     models = [sampler.model for sampler in parts.samplers]
     rows = {key: value for key, value in table.items() if key != "data"}  # the manifest's hash says more
     base = [kind, rows, manifest.sha256, [[model.model, model.revision] for model in models]]
@@ -210,7 +210,7 @@ def _check_unfinished(folder: Folder, identity: BuildRecord, options: Options) -
     """Refuse to start beside an unfinished build of another recipe: most likely a key was changed by mistake."""
     for other in unfinished_builds(folder):
         store = UnitStore(folder, other.build_id)
-        if other.build_id == identity.build_id or other.kind != identity.kind or store.is_running():
+        if other.build_id == identity.build_id or other.kind != identity.kind or store.is_running() is not False:
             continue
         if options.abandon:
             store.remove()

@@ -172,9 +172,11 @@ class UnitStore:
     def reopen(self, record: UnitRecord) -> None:
         self.folder.delete(self._path(record.unit_id))
 
-    def is_running(self) -> bool:
-        """Is a process at work on this build? Never known of an object store."""
-        return isinstance(self.folder, LocalFolder) and is_held(self.folder.path(f"{self.root}/lock"))
+    def is_running(self) -> bool | None:
+        """Is a process at work on this build? None on an object store, which cannot tell."""
+        if not isinstance(self.folder, LocalFolder):
+            return None
+        return is_held(self.folder.path(f"{self.root}/lock"))
 
     def remove(self) -> None:
         """Clear the working files, the build's identity last."""

@@ -54,3 +54,6 @@ def test_differences_name_the_keys():
     old = {"a": 1, "t": {"x": 1, "y": 2}}
     new = {"a": 1, "t": {"x": 5, "y": 2}, "b": True}
     assert differences(old, new) == ["b: None -> True", "t.x: 1 -> 5"]
+    lists = differences({"policy": [{"m": "a", "n": 1}]}, {"policy": [{"m": "b", "n": 1}]})
+    assert lists == ["policy.0.m: 'a' -> 'b'"]
+    assert differences({"stop": ["x"]}, {"stop": ["x", "y"]}) == ["stop: ['x'] -> ['x', 'y']"]
