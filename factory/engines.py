@@ -28,6 +28,9 @@ class EngineContext(msgspec.Struct, frozen=True):
 IN_FLIGHT = {"openai": 64, "vllm": 256, "transformers": 256, "litellm": 32, "replay": 64}
 
 
+INITIAL_IN_FLIGHT = 32  # at an endpoint; doubles with every round of answers until the first refusal
+
+
 class Choice(msgspec.Struct, frozen=True):
     """An engine's name, and why it was chosen."""
 
@@ -86,6 +89,7 @@ def _openai(context: EngineContext) -> Sampler:
             revision=table.revision,
             api_key_env=table.api_key_env,
             max_in_flight=in_flight("openai", run),
+            initial_in_flight=min(INITIAL_IN_FLIGHT, in_flight("openai", run)),
             row_deadline_s=run.row_deadline_s,
             connect_timeout_s=run.connect_timeout_s,
             idle_timeout_s=run.idle_timeout_s,

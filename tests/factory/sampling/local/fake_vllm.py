@@ -1,7 +1,7 @@
 """Stands in for vLLM's server: takes its flags, answers its paths, and dies or falls silent when a prompt says so.
 
 Prompts: `echo` answers with pid and environment names; `die` kills the server; `die once FILE` does it unless FILE is
-there; `sick` makes /health answer 503; `slow` takes a second.
+there; `sick` makes /health answer 503, `silent` makes it answer nothing; `slow` takes a second.
 """
 
 import argparse
@@ -19,7 +19,9 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        if self.path == "/health":
+        if self.path == "/health" and not self.server.health:
+            time.sleep(600)
+        elif self.path == "/health":
             self._send(self.server.health, {})
         elif self.path == "/version":
             self._send(200, {"version": "9.9.9"})
@@ -34,6 +36,8 @@ class Handler(BaseHTTPRequestHandler):
                 Path(words[1]).touch()
             print("a last word", flush=True)
             os._exit(3)
+        if order == "silent":
+            self.server.health = 0
         if order == "sick":
             self.server.health = 503
         if order == "slow":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from factory.sampling import vllm_replica
+from factory.sampling import vllm_replica, vllm_server
 from factory.sampling.errors import RowError, RunError
 from factory.sampling.types import SamplingParams
 from factory.sampling.vllm import VLLMEngine, VLLMSettings, vllm_available
@@ -134,10 +134,13 @@ async def test_a_server_that_dies_is_started_again_and_its_requests_are_asked_an
     assert (tmp_path / "logs" / "vllm-0.log").read_text().count("starting the fake server") == 2
 
 
-async def test_a_server_that_says_it_is_sick_is_replaced(make_engine, monkeypatch):
+@pytest.mark.parametrize("trouble", ["sick", "silent"])
+async def test_a_server_that_is_sick_or_silent_is_replaced(make_engine, monkeypatch, trouble):
     monkeypatch.setattr(vllm_replica, "HEALTH_EVERY_S", 0.2)
+    monkeypatch.setattr(vllm_replica, "SILENT", 2)
+    monkeypatch.setattr(vllm_server, "HEALTH_TIMEOUT_S", 0.5)
     engine = await make_engine()
-    sick = await ask(engine, "sick")
+    sick = await ask(engine, trouble)
     await asyncio.to_thread(wait_until, lambda: not is_alive(sick["pid"]))
     assert (await ask(engine, "echo"))["pid"] != sick["pid"]
 
