@@ -21,7 +21,7 @@ from tests.factory.sampling.local.reference import Reference
 from tests.factory.sampling.local.test_vllm_servers import PARENT, group_of, wait_until
 
 CONTEXT = 512
-TOLERANCE = 1e-3  # nats, float32 in both; see docs/engines.md for what was measured
+TOLERANCE = 1e-4  # nats, float32 in both; measured: 1e-6 at most (docs/engines.md)
 
 pytestmark = [pytest.mark.vllm, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
