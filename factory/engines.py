@@ -25,7 +25,7 @@ class EngineContext(msgspec.Struct, frozen=True):
 
 
 # Requests in flight that suit an engine, where the recipe does not say.
-IN_FLIGHT = {"openai": 64, "vllm": 256, "transformers": 256, "litellm": 32, "replay": 64}
+IN_FLIGHT = {"openai": 64, "vllm": 256, "transformers": 512, "litellm": 32, "replay": 64}
 
 
 INITIAL_IN_FLIGHT = 32  # at an endpoint; doubles with every round of answers until the first refusal
