@@ -162,6 +162,7 @@ def _kill_while_it_starts(checkpoint: Path, folder: Path) -> None:
         wait_until(lambda: len(group_of(server)) >= 3, 120)  # the server, its tracker, its engine
         parent.kill()
         wait_until(lambda: not group_of(server), 60)
+        assert not group_of(server)
     finally:
         parent.kill()
         parent.communicate()
