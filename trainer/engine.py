@@ -124,6 +124,27 @@ class Inference:
             self._engine.destroy()
 
 
+@contextmanager
+def parting(recipe: TrainRecipe) -> Iterator[None]:
+    """Under ZeRO-3, what transformers loads in here is parted among the ranks as it is read: none holds all of it.
+
+    Its buffers want `restore_buffers` afterwards.
+    """
+    if recipe.engine.zero < 3:
+        yield
+        return
+    _deepspeed()
+    from transformers.integrations.deepspeed import HfDeepSpeedConfig, unset_hf_deepspeed_config
+
+    make: Any = HfDeepSpeedConfig
+    kept = make(config_of(recipe))  # transformers itself only refers to it
+    try:
+        yield
+    finally:
+        unset_hf_deepspeed_config()  # type: ignore[no-untyped-call]
+        del kept
+
+
 def config_of(recipe: TrainRecipe) -> dict[str, Any]:
     """DeepSpeed's configuration. Batch sizes are ours to keep: it sees one micro-batch at a time."""
     engine, is_half = recipe.engine, recipe.model.dtype == "bf16"

@@ -47,21 +47,20 @@ def run_together(command: Sequence[str], processes: int) -> int:
     shared = {"WORLD_SIZE": str(processes), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
     shared |= {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", str(threads))}
     ranks = [{**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(processes)]
-    children: list[Child] = []
-    with _handing_on(children):
-        for variables in ranks:
-            children.append(_start(command, variables))
-        return _wait(children)
+    with _heard() as heard:
+        return _wait([_start(command, variables) for variables in ranks], heard)
 
 
 @contextmanager
-def _handing_on(children: Sequence[Child]) -> Iterator[None]:
+def _heard() -> Iterator[list[int]]:
+    """SIGTERM and SIGINT are noted, to be handed on once all processes are there: none is missed."""
+    heard: list[int] = []
     before = {
-        number: signal.signal(number, lambda number, _: _tell(children, number))
+        number: signal.signal(number, lambda number, _: heard.append(number))
         for number in (signal.SIGTERM, signal.SIGINT)
     }
     try:
-        yield
+        yield heard
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -83,22 +82,28 @@ def _end_with(parent: int) -> None:
         os._exit(FAILED)
 
 
-def _wait(children: Sequence[Child]) -> int:
+def _wait(children: Sequence[Child], heard: list[int]) -> int:
     """Until all have ended. When one fails, the others get a while to end by themselves, then they are made to."""
     while any(child.poll() is None for child in children) and not any(child.returncode for child in children):
-        time.sleep(LOOK_S)
-    _wait_for(children, GRACE_S)
+        _look_again(children, heard)
+    _wait_for(children, heard)
     codes = [child.poll() for child in children]
     for number in (signal.SIGTERM, signal.SIGKILL):
         _tell(children, number)
-        _wait_for(children, GRACE_S)
+        _wait_for(children, heard)
     return exit_code(codes)
 
 
-def _wait_for(children: Sequence[Child], seconds: float) -> None:
-    until = time.monotonic() + seconds
+def _wait_for(children: Sequence[Child], heard: list[int]) -> None:
+    until = time.monotonic() + GRACE_S
     while any(child.poll() is None for child in children) and time.monotonic() < until:
-        time.sleep(LOOK_S)
+        _look_again(children, heard)
+
+
+def _look_again(children: Sequence[Child], heard: list[int]) -> None:
+    time.sleep(LOOK_S)
+    while heard:
+        _tell(children, heard.pop(0))
 
 
 def _tell(children: Sequence[Child], number: int) -> None:

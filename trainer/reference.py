@@ -23,8 +23,8 @@ from trainer.engine import Inference
 from trainer.errors import ModelError
 from trainer.files import write_durably
 from trainer.model.leak import check_packing, check_scores
-from trainer.model.load import load_packed
 from trainer.model.packed import document_sums, plain_model
+from trainer.model.parted import load_for_engine
 from trainer.recipe import TrainRecipe
 from trainer.world import World, wait_for_all
 
@@ -140,10 +140,10 @@ def compute_missing(
 
 def _load(checkpoint: Path, recipe: TrainRecipe, world: World) -> Inference:
     plain = recipe.model_copy(update={"lora": None})
-    packed = load_packed(checkpoint, plain, "logprobs")
+    packed = load_for_engine(checkpoint, plain, "logprobs")
     vocabulary = plain_model(packed).config.get_text_config().vocab_size
-    check_scores(packed, vocabulary)
     model = Inference(packed, plain, world)
+    check_scores(packed, vocabulary, world.device)
     check_packing(packed, model.module, vocabulary, world.device)
     return model
 

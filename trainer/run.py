@@ -21,7 +21,7 @@ from trainer.flops import size_of
 from trainer.loop import EVAL_ROWS, Data, Hooks, Trainer, run_steps
 from trainer.model.export import RECORD, export, plain_names
 from trainer.model.leak import check_packing, check_scores
-from trainer.model.load import load_packed
+from trainer.model.parted import load_for_engine
 from trainer.objectives.table import objective_of
 from trainer.options import Inputs, Options, open_inputs, open_sources
 from trainer.recipe import Recipe
@@ -111,11 +111,10 @@ def _make_trainer(options: Options, data: Data, world: World) -> Trainer:
     recipe = options.recipe
     objective = objective_of(recipe)
     torch.manual_seed(recipe.seed)  # of weights that the checkpoint does not have: a reward's, an adapter's
-    model = load_packed(options.model, recipe, objective.head)
-    vocabulary = model.model.config.get_text_config().vocab_size
-    check_scores(model, vocabulary)
-    size = size_of(model.model)
+    model = load_for_engine(options.model, recipe, objective.head)
+    size, vocabulary = size_of(model.model), model.model.config.get_text_config().vocab_size
     engine = Engine(model, recipe, world)
+    check_scores(model, vocabulary, world.device)
     check_packing(model, engine.module, vocabulary, world.device)
     torch.manual_seed(recipe.seed + 1 + world.rank)  # of dropout: other draws on each rank
     return Trainer(engine, objective, recipe, world, data, size)

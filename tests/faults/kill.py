@@ -12,9 +12,7 @@ import argparse
 import json
 import random
 import shutil
-import subprocess
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -23,10 +21,9 @@ from typing import Any
 import msgspec
 
 from tests.faults.harness import Inside, Server, Workspace, questions, say, serving
+from tests.faults.moments import Build, Course, Moment, at_any_moment, at_any_moment_without_answers
 
 IN_FLIGHT = 64
-Build = subprocess.Popen[str]
-Moment = Callable[[random.Random, Server, Build, int], None]  # waits for it, in a build of so many rows
 
 
 def most_paid_again(kind: str) -> int:
@@ -40,8 +37,9 @@ class Kind(msgspec.Struct, frozen=True):
     words: tuple[str, ...]
     server: dict[str, Any] = {}
     is_judged: bool = False  # by the same server
-    at_once: int = 1  # requests of one row, times the models that are asked
+    at_once: int = 1  # requests of one row, times the models that are asked; 0: it asks none
     data: str = "prompts"
+    moment: Moment = at_any_moment
 
 
 def _sets(**settings: Any) -> tuple[str, ...]:
@@ -49,6 +47,9 @@ def _sets(**settings: Any) -> tuple[str, ...]:
 
 
 GOING_ON = {"continuation.rounds": 3, "require_reasoning": "false", "truncated": "keep", "filter": "[]"}
+FEW = ["punctuation:punctuation_dot", "paragraphs:paragraphs", "first_word:first_word_sent", "punctuation:no_comma"]
+# Of some prompts too few of these can stand together, and some variants are the same again.
+FEW_CONSTRAINTS = {"only": json.dumps(FEW), "at_least": 3, "at_most": 3, "variants": 3}
 KINDS = {
     "completions": Kind(("completions",)),
     "traces": Kind(("traces", *_sets(**GOING_ON)), {"vllm": True, "cut_share": 0.4}),
@@ -61,53 +62,52 @@ KINDS = {
     "magpie": Kind(("magpie",), {"vllm": True}, data=""),
     "labels": Kind(("labels",), {"judges": True}, is_judged=True, data="answers"),
     "preference": Kind(("preference", "--n", "2"), {"judges": True}, is_judged=True, at_once=4),
+    "best-of": Kind(
+        ("best-of", "--n", "3", *_sets(keep=2, min_score=0.5)),
+        {"judges": True, "cut_share": 0.2},
+        is_judged=True,
+        at_once=6,
+    ),
+    "personas": Kind(("personas", "--n", "2"), {"says": "prompts", "cut_share": 0.2}, at_once=2),
+    "constraints": Kind(("constraints", *_sets(**FEW_CONSTRAINTS)), at_once=0, moment=at_any_moment_without_answers),
 }
 
 
-def after_some_time(draw: random.Random, server: Server, build: Build, rows: int) -> None:
-    time.sleep(draw.uniform(0.2, 2.2))  # the imports, the start, and on a calm machine what follows
-
-
-def after_some_answers(draw: random.Random, server: Server, build: Build, rows: int) -> None:
-    """So many more, at most half as many as there are rows."""
-    until = server.stats()["answered"] + draw.randrange(1, rows // 2)
-    while build.poll() is None and server.stats()["answered"] < until:
-        time.sleep(0.01)
-
-
-def near_the_end(draw: random.Random, server: Server, build: Build, rows: int) -> None:
-    """When answers have come and no more do: the last units and the version are written."""
-    before = now = server.stats()["answered"]
-    first = before
-    while build.poll() is None and (now == first or now != before):
-        time.sleep(draw.uniform(0.05, 0.3))
-        before, now = now, server.stats()["answered"]
-
-
-def at_any_moment(draw: random.Random, server: Server, build: Build, rows: int) -> None:
-    draw.choice([after_some_time, after_some_answers, after_some_answers, near_the_end])(draw, server, build, rows)
-
-
 def run(
-    home: Path, kills: int, seed: int, rows: int = 1500, kind: str = "completions", moment: Moment = at_any_moment
+    home: Path, kills: int, seed: int, rows: int = 1500, kind: str = "completions", moment: Moment | None = None
 ) -> dict[str, Any]:
     """Builds, one after the other, each killed until it is through, until `kills` kills were given."""
-    draw = random.Random(seed)
+    draw, wait = random.Random(seed), moment or KINDS[kind].moment
     space, calm = Workspace(home / "killed"), Inside(home / "calm")
-    figures = {"kills": 0, "builds": 0, "rows": 0, "lost": 0, "duplicated": 0, "differing": 0, "strays": 0}
+    figures = {
+        "kills": 0,
+        "builds": 0,
+        "rows": 0,
+        "rejected": 0,
+        "lost": 0,
+        "duplicated": 0,
+        "differing": 0,
+        "strays": 0,
+    }
     figures |= {"paid_again": 0, "most_paid_again": 0}
     with serving(latency_s=0.03, answer_words=40, **KINDS[kind].server) as server:
         words = _words(KINDS[kind], calm, server, rows)
         shutil.copytree(calm.home, space.home)
         while figures["kills"] < kills:
-            build = figures["builds"]
-            same = (*words, "--out", f"out{build}", *_sets(seed=build, **{"run.max_in_flight": IN_FLIGHT}))
-            _kill_until_done(space, server, same, lambda run: moment(draw, server, run, rows), figures, kills)
+            number = figures["builds"]
+            out = f"out{number}"
+            same = (*words, "--out", out, *_sets(seed=number, **{"run.max_in_flight": IN_FLIGHT}))
+            waiting = _waiting(wait, draw, server, rows, space.home / out)
+            _kill_until_done(space, server, same, waiting, figures, kills)
             calm.result(*same)
-            _compare(space, calm, f"out{build}@v1", figures)
+            _compare(space, calm, f"{out}@v1", figures)
             figures["builds"] += 1
     figures["paid_again_per_kill"] = round(figures["paid_again"] / max(1, figures["kills"]), 2)
     return figures
+
+
+def _waiting(wait: Moment, draw: random.Random, server: Server, rows: int, folder: Path) -> Callable[[Build], None]:
+    return lambda build: wait(draw, Course(build, rows, lambda: server.stats()["answered"], folder))
 
 
 def _words(kind: Kind, space: Workspace, server: Server, rows: int) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def _words(kind: Kind, space: Workspace, server: Server, rows: int) -> tuple[str
         words += ["--data", data]
     else:
         words += ["--count", str(rows)]
-    if kind.data != "answers":
+    if kind.at_once and kind.data != "answers":
         words += ["--policy", server.endpoint]
     if kind.is_judged:
         words += ["--recipe", str(_judging(space, server))]
@@ -167,6 +167,7 @@ def _kill_until_done(
 def _compare(space: Workspace, calm: Workspace, ref: str, figures: dict[str, Any]) -> None:
     ours, theirs = (Counter(json.dumps(row) for row in one.rows(ref)) for one in (space, calm))
     figures["rows"] += ours.total()
+    figures["rejected"] += sum(shard["rows"] for shard in space.manifest(ref)["rejections"])
     figures["lost"] += (theirs - ours).total()
     figures["duplicated"] += (ours - theirs).total()
     figures["differing"] += _bytes(space, ref) != _bytes(calm, ref)

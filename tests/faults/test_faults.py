@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults import endpoint, kill, pace, stop
+from tests.faults import endpoint, kill, moments, pace, stop
 
 
 def test_kill_9_loses_nothing_and_pays_no_more_than_was_in_flight_again(tmp_path):
@@ -12,12 +12,19 @@ def test_kill_9_loses_nothing_and_pays_no_more_than_was_in_flight_again(tmp_path
     assert figures["most_paid_again"] <= kill.most_paid_again("completions")
 
 
-@pytest.mark.parametrize("kind", ["traces", "pass-rate", "evolve", "labels"])
+@pytest.mark.parametrize("kind", ["traces", "pass-rate", "evolve", "labels", "best-of", "personas"])
 def test_kill_9_in_the_middle_changes_no_byte_of_what_is_made(tmp_path, kind):
-    figures = kill.run(tmp_path, kills=1, seed=3, rows=100, kind=kind, moment=kill.after_some_answers)
+    figures = kill.run(tmp_path, kills=1, seed=3, rows=100, kind=kind, moment=moments.after_some_answers)
     assert (figures["kills"], figures["lost"], figures["duplicated"], figures["differing"]) == (1, 0, 0, 0)
     assert figures["rows"] > 30
     assert figures["most_paid_again"] <= kill.most_paid_again(kind)
+
+
+def test_kill_9_of_a_build_that_asks_no_model(tmp_path):
+    figures = kill.run(tmp_path, kills=2, seed=3, rows=2100, kind="constraints", moment=moments.after_some_files)
+    assert (figures["kills"], figures["lost"], figures["duplicated"], figures["differing"]) == (2, 0, 0, 0)
+    assert figures["rows"] > 2100
+    assert figures["paid_again"] == 0
 
 
 def test_an_endpoint_that_fails_in_fourteen_ways(tmp_path):

@@ -140,7 +140,7 @@ def _run_here(options: Options, terminations: Terminations) -> int:
             raise TrainError(f"{options.out}: another process is gone ({err}); the same command goes on") from err
         raise
     finally:
-        leave_world()
+        leave_world(world)
     if world.is_first:
         print(made)
     return 0

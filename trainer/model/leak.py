@@ -56,17 +56,17 @@ def check_packing(
 
 
 @torch.no_grad()
-def check_scores(model: PackedModel, vocabulary: int) -> None:
+def check_scores(model: PackedModel, vocabulary: int, device: torch.device | None = None) -> None:
     """Compare what one document gets here with what the model as transformers runs it, mask and all, gives.
 
-    For a whole model, before it is parted among ranks.
+    `device`: of the arithmetic, where that is not the weights' own. Every rank must call it.
 
     Raises:
         ModelError: the model does something that is not done here: a scale or a cap of its logits, another mask.
     """
     was_training = model.training
     model.eval()
-    micro = make_micro([_documents(vocabulary, 2)[1]], [0], next(model.parameters()).device)
+    micro = make_micro([_documents(vocabulary, 2)[1]], [0], device or next(model.parameters()).device)
     plain = plain_model(model)
     with _short_windows(plain):
         found = model(micro)

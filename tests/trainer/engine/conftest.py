@@ -5,12 +5,13 @@ import pytest
 from tests.trainer.small import conversations, pairs, small_model, version
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world():
     from trainer.world import join_world, leave_world
 
-    yield join_world()
-    leave_world()
+    world = join_world()
+    yield world
+    leave_world(world)
 
 
 @pytest.fixture(scope="session")

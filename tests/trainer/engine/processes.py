@@ -59,7 +59,7 @@ def main(cases_file: Path, answers: Path) -> None:
         found[name] = (trained.weights, trained.of_each_step("loss"), trained.of_each_step("grad_norm"))
     if world.is_first:
         torch.save(found, answers)
-    leave_world()
+    leave_world(world)
 
 
 if __name__ == "__main__":

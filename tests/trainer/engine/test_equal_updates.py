@@ -119,7 +119,8 @@ def together(home, world, bounds, tmp_path_factory):
     cases = {f"zero{zero}-{bins}": ["sft", {"engine": {"zero": zero}}, bins] for zero in STAGES for bins in (1, 8)}
     cases |= {f"bf16-zero{zero}": ["sft", {"engine": {"zero": zero}, "model": {"dtype": "bf16"}}, 4] for zero in STAGES}
     cases["checkpointing"] = ["sft", {"engine": {"zero": 3}, "model": {"gradient_checkpointing": True}}, 4]
-    cases |= {name: [kind, {**changes, "engine": {"zero": 2}}, 1] for name, (kind, changes) in PAIRS.items()}
+    cases |= {name: [kind, {**changes, "engine": {"zero": 3}}, 1] for name, (kind, changes) in PAIRS.items()}
+    cases["lora"] = ["sft", {"engine": {"zero": 3}, "lora": {"rank": 4}}, 4]
     return run_together(home, cases, bounds, tmp_path_factory.mktemp("together"))
 
 
@@ -135,6 +136,11 @@ def test_two_processes_make_the_plain_update(together, plain, zero, bins):
 
 def test_two_processes_with_gradient_checkpointing(together, plain):
     assert gap(together["checkpointing"][0], plain.weights) < FP32
+
+
+def test_adapters_learn_the_same_in_two_processes(home, world, together):
+    alone = Trained(of(home, recipe_of(lora={"rank": 4}, engine={"zero": 0})), world)
+    assert gap(together["lora"][0], alone.weights) < 10 * FP32
 
 
 @pytest.mark.parametrize("zero", STAGES)

@@ -11,7 +11,7 @@ from trainer.data.steps import Rows, plan_spans
 from trainer.engine import Engine
 from trainer.flops import size_of
 from trainer.loop import Data, Trainer
-from trainer.model.load import load_packed
+from trainer.model.parted import load_for_engine
 from trainer.objectives.table import objective_of
 from trainer.options import Options, open_inputs
 from trainer.run import prepare_all
@@ -61,7 +61,7 @@ class Trained:
         recipe, objective = options.recipe, objective_of(options.recipe)
         rows = rows_of(options, world)
         torch.manual_seed(recipe.seed)
-        model = load_packed(options.model, recipe, objective.head)
+        model = load_for_engine(options.model, recipe, objective.head)
         size = size_of(model.model)
         made = engine(model, recipe, world)
         data = Data(rows, spans_of(options, rows), None)

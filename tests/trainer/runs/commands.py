@@ -114,8 +114,6 @@ def _run(home: Path, words: list[str], env: dict[str, str], files: tuple[Path, P
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(handle, number)
         os.close(handle)
-    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):  # of tests that joined a world in this process
-        os.environ.pop(name, None)
     os.environ.update({"FACTORY_HOME": str(home), "NO_COLOR": "1", **env})
     os.chdir(home)
     sys.exit(main(words))

@@ -7,15 +7,6 @@ from tests.trainer.runs.space import Space
 from tests.trainer.small import conversations, pairs, small_model, version
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_world():
-    """Tests of the engine, in the same process, have joined a world: commands that are started here must not."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
-            patch.delenv(name, raising=False)
-        yield
-
-
 @pytest.fixture(scope="session")
 def space(tmp_path_factory):
     home = tmp_path_factory.mktemp("runs")

@@ -1,8 +1,10 @@
 """Several processes: ours, torchrun's and DeepSpeed's; and what becomes of them when one ends before its time."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,39 @@ def test_those_that_hang_when_one_has_failed_are_ended(monkeypatch, capfd):
     deaf = "import signal; rank == 2 and signal.signal(signal.SIGTERM, signal.SIG_IGN); "
     assert together(deaf + "rank or (time.sleep(0.3), sys.exit(2)); time.sleep(600)") == 2
     assert capfd.readouterr().err == ""
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody asked about does not."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("there", [1, 3])
+def test_what_ends_the_launcher_ends_all(number, there, tmp_path):
+    """Also while it is still starting them."""
+    handlers = "import signal, sys, time, os; [signal.signal(n, lambda n, _: sys.exit(75)) for n in (2, 15)]; "
+    child = handlers + "print(os.getpid(), file=open(f'{os.environ[\"RANK\"]}.pid', 'w'), flush=True); time.sleep(600)"
+    parent = "import sys; from trainer.launch import run_together; "
+    script = f"{parent}sys.exit(run_together([sys.executable, '-c', {child!r}], 3))"
+    launcher = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    while sum(file.stat().st_size > 0 for file in tmp_path.glob("*.pid")) < there:
+        time.sleep(0.001)
+    launcher.send_signal(number)
+    code = launcher.wait(LIMIT_S)
+    assert code == -9 if number == signal.SIGKILL else code > 0
+    assert code in (75, -9) or there < 3  # one that had not come far enough could not tell why
+    until = time.monotonic() + LIMIT_S
+    while any(map(alive, pids(tmp_path))) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not any(map(alive, pids(tmp_path)))
+
+
+def pids(folder):
+    return [int(file.read_text()) for file in folder.glob("*.pid") if file.stat().st_size]
 
 
 STARTERS = {

@@ -4,7 +4,9 @@ import json
 import shutil
 
 import pytest
+from safetensors.torch import load
 
+from tests.trainer.engine.training import gap
 from tests.trainer.runs.commands import run
 from tests.trainer.small import conversations, version
 
@@ -39,6 +41,45 @@ def with_a_byte_flipped(checkpoint):
 def without_a_file(checkpoint):
     (checkpoint / "random-0.pt").unlink()
     return "random-0.pt is missing"
+
+
+ENGINES = {
+    "zero0": {"engine__zero": 0},
+    "zero0-bf16": {"engine__zero": 0, "model__dtype": "bf16"},
+    "zero1-bf16": {"engine__zero": 1, "model__dtype": "bf16"},
+    "zero3-checkpointing": {"engine__zero": 3, "model__gradient_checkpointing": True},
+    "zero3-bf16-lora": {"engine__zero": 3, "model__dtype": "bf16", "lora__rank": 4, "lora__dropout": 0.1},
+    "zero2-lora": {"engine__zero": 2, "lora__rank": 4},
+    "zero3-offloaded-parameters": {"engine__zero": 3, "engine__offload_parameters": True},
+}
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_every_engine_goes_on_as_if_nothing_had_been(space, name):
+    settings = ENGINES[name] | {"max_steps": 4}
+    whole = run(space.home, *space.sft(name, **settings))
+    assert whole.code == 0, whole.err
+    shutil.rmtree(space.copy_run(name, f"{name}-on") / "step-00000004")
+    ended = run(space.home, *space.sft(f"{name}-on", **settings))
+    assert ended.code == 0, ended.err
+    assert f"{name}-on: goes on after step 2" in ended.err
+    assert space.weights(f"{name}-on") == space.weights(name)
+    assert space.losses(f"{name}-on") == space.losses(name)
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="DeepSpeed compiles its AdamW for the CPU; there is no c++")
+@pytest.mark.timeout(900)  # the first time it is compiled
+def test_an_offloaded_optimiser_goes_on_up_to_rounding(space):
+    """DeepSpeed's AdamW for the CPU multiplies beta by itself at each step, and takes its power when it goes on."""
+    settings = {"engine__offload_optimizer": True, "max_steps": 4}
+    assert run(space.home, *space.sft("offloaded", **settings)).code == 0
+    shutil.rmtree(space.copy_run("offloaded", "offloaded-on") / "step-00000004")
+    ended = run(space.home, *space.sft("offloaded-on", **settings))
+    assert ended.code == 0, ended.err
+    made, calm = (load(space.weights(name)) for name in ("offloaded-on", "offloaded"))
+    assert gap(made, calm) < 1e-6
+    again, before = (dict(space.losses(name)) for name in ("offloaded-on", "offloaded"))
+    assert again == pytest.approx(before, abs=1e-5)
 
 
 TEARS = [cut_short, without_marker, with_half_a_marker, with_a_byte_flipped, without_a_file]

@@ -60,6 +60,19 @@ def test_sigterm_before_the_first_step_leaves_nothing_to_clear_up(space):
     assert run(space.home, *words).code == 0
 
 
+def test_ctrl_c_stops_at_once_and_the_last_checkpoint_is_there(space):
+    words = space.sft("interrupted", **LONG | {"run__checkpoint_every": 2})
+    command = Command(space.home, *words)
+    assert command.wait_until(lambda: lines(space, "interrupted") >= 4)
+    command.signal(signal.SIGINT)
+    ended = command.end()
+    assert ended.code == 130
+    assert [line for line in ended.err.splitlines() if ": step " not in line] == ["interrupted"]
+    again = run(space.home, *words)
+    assert again.code == 0, again.err
+    assert "goes on after step" in again.err
+
+
 def test_two_trainers_of_one_checkpoint(space):
     words = space.sft("contested", **LONG)
     first = Command(space.home, *words)
