@@ -154,6 +154,37 @@ class RewardRecipe(TrainRecipe):
     kind: Literal["reward"] = "reward"
 
 
+class PolicyTable(Table):
+    """The loss of GRPO and its kin: each is a choice of these. Sources: see `trainer.objectives.policy`."""
+
+    loss: Literal["clip", "cispo", "reinforce"] = "clip"
+    advantages: Literal["centred", "standard", "leave_one_out", "gae"] = "centred"
+    ratio: Literal["token", "sequence"] = "token"
+    clip_low: float = Field(default=0.2, ge=0)
+    clip_high: float = Field(default=0.272, ge=0)
+    divide_by: Literal["tokens", "rollouts", "budget"] = "tokens"
+    importance_cap: float | None = Field(default=2.0, gt=0)
+    importance_mask: tuple[float, float] | None = None
+    mask_cut: bool = False  # rollouts that the length cut train nothing
+    kl: Literal["k1", "k2", "k3"] | None = None
+    kl_weight: float = Field(default=0.0, ge=0)
+
+
+class RolloutsTable(Table):
+    """One batch is `prompts` groups of `per_prompt` rollouts, in the order in which prompts were drawn."""
+
+    prompts: int = Field(default=64, ge=1)
+    per_prompt: int = Field(default=8, ge=1)
+    max_tokens: int = Field(default=2048, ge=1)
+    only_with_gradient: bool = True  # groups whose rewards are all equal make room for the next
+
+
+class RlvrRecipe(TrainRecipe):
+    kind: Literal["rlvr"] = "rlvr"
+    policy: PolicyTable = PolicyTable()
+    rollouts: RolloutsTable = RolloutsTable()
+
+
 Recipe = SftRecipe | DpoRecipe | RewardRecipe
 
 

@@ -1,6 +1,7 @@
 """Remove what no version names: shards of commits that never came, unfinished files, and dead builds.
 
 Nothing that a manifest names is ever removed. Everything else must be old enough, and no process may hold its lock.
+What was written under the lock that `gc` holds needs no age: who left it unfinished is dead.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from dataclasses import dataclass
 
 from factory.store.card import write_card
 from factory.store.locks import commits_held_back, try_hold
-from schemas.datasets import first_missing, manifest_path, read_manifest, versions
+from schemas.datasets import MANIFESTS, first_missing, manifest_path, read_manifest, versions
 from schemas.errors import CorruptError, NotFoundError
 from schemas.folder import TEMPORARY, Folder
 from schemas.local import LocalFolder
 from schemas.manifest import Manifest
+from schemas.tags import TAGS
 
 DEFAULT_AGE_SECONDS = 3600.0
 BUILDS = "_builds"
@@ -33,6 +35,8 @@ class Garbage:
 
 def collect_garbage(folder: Folder, older_than: float = DEFAULT_AGE_SECONDS, dry_run: bool = False) -> list[Garbage]:
     """Remove garbage last touched more than `older_than` seconds ago, and write the card again.
+
+    Unfinished manifests, tags and cards on a local disk go whatever their age.
 
     Raises:
         NotFoundError: there is no dataset here.
@@ -64,7 +68,7 @@ def _collect_files(folder: Folder, manifests: list[Manifest], before: float, dry
     found = []
     for path in folder.list():
         reason = "" if path in named else _reason(path)
-        if reason and _last_touched(folder, path) < before:
+        if reason and (_is_left_by_the_dead(folder, path) or _last_touched(folder, path) < before):
             found.append(Garbage(path, _size(folder, path), reason))
             if not dry_run:
                 folder.delete(path)
@@ -81,6 +85,12 @@ def _reason(path: str) -> str:
     if len(parts) == 2 and parts[0] in ("data", "rejections") and path.endswith(".parquet"):
         return "shard that no version names"
     return ""
+
+
+def _is_left_by_the_dead(folder: Folder, path: str) -> bool:
+    """An unfinished manifest, tag or card: on a local disk each is written under the lock that is held here."""
+    place, _, name = path.rpartition("/")
+    return folder.is_local and place in ("", MANIFESTS, TAGS) and name.startswith(TEMPORARY)
 
 
 def _collect_builds(folder: Folder, before: float, dry_run: bool) -> list[Garbage]:

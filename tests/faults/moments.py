@@ -71,10 +71,11 @@ def after_some_files(draw: random.Random, course: Course) -> None:
 def when_all_units_are_there(draw: random.Random, course: Course) -> None:
     """And a little later: the version is written."""
     if course.has_all_units():  # since a start before
-        return after_some_time(draw, course)
+        after_some_time(draw, course)
+        return
     while course.runs() and not course.has_all_units():
         time.sleep(0.005)
-    return time.sleep(draw.uniform(0, 0.2))
+    time.sleep(draw.uniform(0, 0.2))
 
 
 def at_any_moment(draw: random.Random, course: Course) -> None:

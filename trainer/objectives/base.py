@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 from torch import Tensor
 
 # What is counted over an optimiser step.
-Count = Literal["tokens", "chosen_tokens", "pairs", "rows"]
+Count = Literal["tokens", "chosen_tokens", "pairs", "rows", "rollouts"]
 
 
 class Term(NamedTuple):

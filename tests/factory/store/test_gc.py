@@ -5,6 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import random
+import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -18,6 +21,7 @@ from factory.store.verify import verify
 from schemas.datasets import manifest_path, open_version, versions
 from schemas.errors import CorruptError, NotFoundError
 from schemas.folder import Folder
+from schemas.local import LocalFolder
 from schemas.records import Prompt
 from tests.factory.store.made import draft, make_dataset, make_version
 from tests.schemas.rows import rows_of
@@ -54,12 +58,12 @@ def removed(folder: Folder, **how) -> set[str]:
     return {garbage.path for garbage in collect_garbage(folder, **how)}
 
 
+UNDER_LOCK = ["_manifests/.tmp-2", "_tags/.tmp-3", ".tmp-4"]  # where files are written under the lock of commits
 STRAY = [
     "data/0123456789abcdef0123.parquet",
     "rejections/0123456789abcdef0123.parquet",
     "data/.tmp-1",
-    "_manifests/.tmp-2",
-    ".tmp-3",
+    *UNDER_LOCK,
 ]
 
 
@@ -79,8 +83,54 @@ def test_what_is_young_stays(tmp_path):
     for path in STRAY:
         folder.replace(path, b"stray")
     age(folder, "", 0.5 * HOUR)
-    assert removed(folder) == set()
-    assert removed(folder, older_than=0.4 * HOUR) == set(STRAY)
+    assert removed(folder) == set(UNDER_LOCK)
+    assert removed(folder, older_than=0.4 * HOUR) == set(STRAY) - set(UNDER_LOCK)
+
+
+@pytest.mark.parametrize(("where", "committed"), [("_manifests", [1]), (".", [1, 2])])
+def test_what_a_killed_commit_left_goes_at_any_age(tmp_path, where, committed):
+    folder = make_dataset(tmp_path / "ds")
+    dying = [sys.executable, "-m", "tests.factory.store.dying", folder.location, where]
+    assert subprocess.run(dying, check=False).returncode == -signal.SIGKILL
+    [left] = [path for path in folder.list() if ".tmp-" in path]
+    assert left in verify("ds", tmp_path).broken
+    assert removed(folder) == {left}
+    assert versions(folder) == committed
+    commit(folder, draft(folder, "dying", rows_of(Prompt, 3, first=50)))
+    assert versions(folder) == [1, 2]
+    assert verify("ds", tmp_path).broken == {}
+
+
+class Watched(LocalFolder):
+    """Calls `meanwhile` when a new manifest lies beside its place."""
+
+    def __init__(self, root, meanwhile):
+        super().__init__(root)
+        self.meanwhile = meanwhile
+
+    @contextmanager
+    def _aside(self, target, data):
+        with super()._aside(target, data) as aside:
+            if target.parent.name == "_manifests":
+                self.meanwhile()
+            yield aside
+
+
+def test_the_unfinished_manifest_of_a_commit_at_work_stays(tmp_path):
+    collecting = []
+
+    def collect():
+        collecting.append(pool.submit(removed, Folder.open(tmp_path / "ds"), older_than=-1))
+        with suppress(TimeoutError):  # it waits for the commit
+            collecting[0].result(timeout=0.3)
+
+    make_dataset(tmp_path / "ds")
+    folder = Watched(tmp_path / "ds", collect)
+    with ThreadPoolExecutor(1) as pool, held(folder, "build-1"):
+        make_version(folder, 1)
+        assert collecting[0].result() == set()
+    assert versions(folder) == [1, 2]
+    assert verify("ds", tmp_path).broken == {}
 
 
 def test_a_dry_run_only_says(tmp_path):
@@ -164,10 +214,10 @@ def test_a_link_is_removed_and_not_followed(tmp_path):
 def test_an_object_store_is_collected_by_age(s3_bucket, tmp_path):
     folder = Folder.open(f"{s3_bucket}/{tmp_path.name}/gc")
     make_version(folder, 0)
-    for path in [STRAY[0], "_builds/dead/units/u.json", "_builds/.probe-1"]:
+    for path in [*STRAY, "_builds/dead/units/u.json", "_builds/.probe-1"]:
         folder.replace(path, b"stray")
     assert removed(folder) == set()
-    assert removed(folder, older_than=-5) == {STRAY[0], "_builds/dead", "_builds/.probe-1"}
+    assert removed(folder, older_than=-5) == {*STRAY, "_builds/dead", "_builds/.probe-1"}
     assert verify(folder.location, tmp_path).broken == {}
 
 
