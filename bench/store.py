@@ -27,9 +27,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from factory.store.commit import commit
 from factory.store.verify import verify
 from schemas.arrow import ARROW_SCHEMAS, MESSAGES
+from schemas.commit import commit
 from schemas.datasets import open_version
 from schemas.folder import Folder
 from schemas.manifest import Cost, Manifest, StageCount, Tokens

@@ -1,6 +1,6 @@
 """TRL's SFT or DPO trainer on one JSONL file: the peer in bench/train.py. Runs under an interpreter that has TRL.
 
-Prints one JSON object: real tokens (no padding) and seconds of each step, and their losses.
+Prints one JSON object: real tokens (no padding) and seconds of each step, their losses, and the GPU's most memory.
 """
 
 from __future__ import annotations
@@ -18,15 +18,24 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
 
 
 class Clock(TrainerCallback):
+    """Seconds of each step, until the GPU is done with it."""
+
     def __init__(self) -> None:
         self.began = 0.0
         self.seconds: list[float] = []
 
     def on_step_begin(self, *_: Any, **__: Any) -> None:
+        _wait_for_gpu()
         self.began = time.perf_counter()
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
+        _wait_for_gpu()
         self.seconds.append(time.perf_counter() - self.began)
+
+
+def _wait_for_gpu() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
 
 
 def main() -> None:
@@ -41,7 +50,8 @@ def main() -> None:
     done = {
         "seconds": clock.seconds,
         "tokens": tokens,
-        "whole_s": time.perf_counter() - began,
+        "train_s": time.perf_counter() - began,
+        "gpu_mib": torch.cuda.max_memory_allocated() / 2**20 if torch.cuda.is_available() else None,
         "losses": [entry["loss"] for entry in trainer.state.log_history if "loss" in entry],
     }
     print(json.dumps(done))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from factory.sampling.choice import Choice, engine_for
 from factory.sampling.types import Sampler
 from pipelines.recipe import ModelTable, RunTable
 from schemas.recipes import RecipeError
@@ -25,17 +26,10 @@ class EngineContext(msgspec.Struct, frozen=True):
 
 
 # Requests in flight that suit an engine, where the recipe does not say.
-IN_FLIGHT = {"openai": 64, "vllm": 256, "transformers": 512, "litellm": 32, "replay": 64}
+IN_FLIGHT = {"openai": 64, "vllm": 256, "transformers": 512, "litellm": 32, "replay": 64, "solver": 64}
 
 
 INITIAL_IN_FLIGHT = 32  # at an endpoint; doubles with every round of answers until the first refusal
-
-
-class Choice(msgspec.Struct, frozen=True):
-    """An engine's name, and why it was chosen."""
-
-    engine: str
-    why: str
 
 
 def choose_engine(table: ModelTable) -> Choice:
@@ -43,28 +37,9 @@ def choose_engine(table: ModelTable) -> Choice:
     if table.engine is not None:
         return Choice(table.engine, "the recipe names it")
     scheme, _, _ = table.model.partition(":")
-    if scheme in ("http", "https"):
-        return Choice("openai", "the policy is an endpoint's URL")
-    if scheme in ("replay", "litellm"):
+    if scheme in ("replay", "litellm", "solver"):
         return Choice(scheme, f"the policy begins with {scheme}:")
-    return _for_checkpoint(Path(table.model))
-
-
-def _for_checkpoint(folder: Path) -> Choice:
-    from factory.sampling.checkpoint import open_checkpoint
-
-    open_checkpoint(folder)  # say at once what is missing
-    if not _has_gpu():
-        return Choice("transformers", "there is no GPU here; --engine vllm takes vLLM's CPU build")
-    from factory.sampling.vllm import vllm_available
-
-    if (reason := vllm_available()) is not None:
-        return Choice("transformers", f"vLLM is not there: {reason}")
-    return Choice("vllm", "there is a GPU, and vLLM is installed")
-
-
-def _has_gpu() -> bool:
-    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
+    return engine_for(table.model)
 
 
 def make_engine(context: EngineContext, engine: str) -> Sampler:
@@ -103,6 +78,12 @@ def _replay(context: EngineContext) -> Sampler:
     from factory.sampling.replay import ReplayEngine
 
     return ReplayEngine(context.table.model.removeprefix("replay:"), context.home, context.role)
+
+
+def _solver(context: EngineContext) -> Sampler:
+    from factory.sampling.solver.engine import SolverEngine
+
+    return SolverEngine(context.table.model.removeprefix("solver:"), context.role)
 
 
 def _litellm(context: EngineContext) -> Sampler:
@@ -163,4 +144,5 @@ ENGINES: dict[str, Callable[[EngineContext], Sampler]] = {
     "vllm": _vllm,
     "transformers": _transformers,
     "replay": _replay,
+    "solver": _solver,
 }

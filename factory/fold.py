@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from factory.store.commit import commit
 from factory.units import ProbeRecord, UnitRecord, UnitStore, add_counters
 from schemas.arrow import RECORD_KINDS
+from schemas.commit import commit
 from schemas.manifest import Cost, InputRef, Manifest, ModelRef, Tokens
 from schemas.recipes import recipe_sha256
 from schemas.shards import schema_of, schema_sha256

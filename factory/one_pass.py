@@ -9,7 +9,6 @@ import msgspec
 
 from factory.fold import Heading, fold
 from factory.lock import build_lock
-from factory.store.commit import find_build, finish_commit
 from factory.units import BuildRecord, Unit, UnitStore, UnitWriter
 from factory.use import check_use
 from factory.workspace import dataset_name, output_folder
@@ -18,6 +17,7 @@ from pipelines.step_recipe import StepRecipe
 from pipelines.terms.use import UseTable
 from schemas.arrow import RECORD_KINDS
 from schemas.canonical import canonical_json, sha256_hex, short_hash
+from schemas.commit import find_build, finish_commit
 from schemas.datasets import DatasetVersion, workspace
 from schemas.manifest import Cost, InputRef, Manifest
 from schemas.recipes import resolved

@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import msgspec
 
-LOCAL_ENGINES = frozenset({"vllm", "transformers", "replay"})
+LOCAL_ENGINES = frozenset({"vllm", "transformers", "replay", "solver"})
 
 
 class Price(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

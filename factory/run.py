@@ -28,7 +28,6 @@ from factory.row_steps import RowSteps, step_units
 from factory.sampling.replay import ReplayEngine
 from factory.sampling.request import Drawer
 from factory.sampling.types import Sampler
-from factory.store.commit import find_build, finish_commit
 from factory.units import BuildRecord, UnitStore, unfinished_builds
 from factory.use import check_use
 from factory.workspace import dataset_name, ledger_path, output_folder
@@ -39,6 +38,7 @@ from pipelines.registry import PIPELINES, Pipeline
 from pipelines.tools import Tools, Verifiers
 from schemas.arrow import kind_of
 from schemas.canonical import canonical_json, sha256_hex
+from schemas.commit import find_build, finish_commit
 from schemas.datasets import open_version, workspace
 from schemas.errors import ConflictError
 from schemas.folder import Folder

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from factory.store.locks import is_held
 from pipelines.rows import RowResult
 from schemas.canonical import canonical_json, short_hash
 from schemas.errors import CorruptError, DataError
 from schemas.folder import Folder
 from schemas.local import LocalFolder
+from schemas.locks import is_held
 from schemas.manifest import InputRef, ModelRef, Shard, StageCount, Tokens
 from schemas.records import Record, Rejection
 from schemas.shards import ShardWriter

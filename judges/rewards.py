@@ -44,11 +44,15 @@ Found = Verdict | Judgement | JudgeError
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One judge's share in the sum. `abstain_score`: what its abstention counts as; None: as no reward at all."""
+    """One judge's share in the sum. `abstain_score`: what its abstention counts as; None: as no reward at all.
+
+    `threshold`: a score that reaches it counts as 1, any other as 0 (Olmo 3 pays for code from 0.99 on).
+    """
 
     judge: str
     weight: float = 1.0
     abstain_score: Score | None = None
+    threshold: Score | None = None
 
 
 class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,7 +147,9 @@ def _score(found: Found) -> float | None:
 
 def _counted(part: Part, found: Found) -> float | None:
     score = _score(found)
-    return part.abstain_score if score is None and not isinstance(found, JudgeError) else score
+    if score is None:
+        return None if isinstance(found, JudgeError) else part.abstain_score
+    return score if part.threshold is None else float(score >= part.threshold)
 
 
 def _why(found: Found) -> str:

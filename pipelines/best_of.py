@@ -14,10 +14,10 @@ from factory.sampling.reasoning import split_reasoning
 from pipelines.candidates import Candidates, ChoosingRecipe, get_candidates, whole
 from pipelines.chance import same_text, turn
 from pipelines.groups import PlacedGroup
-from pipelines.metadata import with_metadata
 from pipelines.rows import RowResult, StageTally, rejection
 from pipelines.scores import ROUNDING, Scored, ScoredGroup, score_by_judges, score_by_verifier
 from pipelines.tools import Tools
+from schemas.metadata import with_metadata
 from schemas.records import Message, Prompt, Rejection, Trace
 
 

@@ -8,9 +8,9 @@ from itertools import groupby
 import msgspec
 
 from judges.base import Group
-from pipelines.metadata import of_the_prompt
 from schemas.datasets import DatasetVersion
 from schemas.errors import DataError
+from schemas.metadata import of_the_prompt
 from schemas.records import Completion, Message, PreferencePair, Prompt, Record, Trace
 
 GROUPED = (Completion, Trace, PreferencePair)  # kinds of record that groups are made of

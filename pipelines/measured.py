@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipelines.metadata import of_the_prompt
 from schemas.datasets import DatasetVersion
+from schemas.metadata import of_the_prompt
 from schemas.records import PassRate, Prompt
 
 

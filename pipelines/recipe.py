@@ -74,11 +74,14 @@ class SamplingTable(Table):
 
 
 class ModelTable(Table):
-    """A model to draw from: `model` is a checkpoint folder, an endpoint's URL, or `replay:RECORDING`."""
+    """A model to draw from.
+
+    `model` is a checkpoint folder, an endpoint's URL, `replay:RECORDING` or `solver:reasoning-gym`.
+    """
 
     model: str
     name: str | None = None  # the model's name at the endpoint
-    engine: Literal["openai", "vllm", "transformers", "litellm", "replay"] | None = None
+    engine: Literal["openai", "vllm", "transformers", "litellm", "replay", "solver"] | None = None
     revision: str | None = None  # for endpoints: what makes their answers these answers
     api_base: str | None = None  # litellm's, where it is not the provider's own
     api_key_env: str | None = None  # the variable's name, never the key

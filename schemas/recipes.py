@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import date, time
 from difflib import SequenceMatcher, get_close_matches
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar, get_args
@@ -75,11 +76,12 @@ def _put(table: dict[str, Any], dotted: str, value: Any) -> None:  # noqa: ANN40
 
 
 def _value(text: str) -> Any:  # noqa: ANN401 - any TOML value
-    """A TOML value; a bare word is a string."""
+    """A TOML value; a bare word is a string, and so is a date: no key takes one."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    return text if isinstance(value, date | time) else value
 
 
 def _complaints(err: ValidationError, model: type[BaseModel], where: str) -> Iterator[str]:

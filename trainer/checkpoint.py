@@ -1,7 +1,8 @@
 """Checkpoints of a run: everything that the next step depends on, marked COMPLETE when it is all there.
 
-checkpoints/step-00000200/state/...     DeepSpeed's: weights, optimiser, of all ranks
+checkpoints/step-00000200/state/...     DeepSpeed's: weights, optimiser, of all ranks; a folder for each engine
                           random-0.pt   random state of each rank
+                          ...           what else a kind of training needs to go on
                           COMPLETE      step, and size and sha256 of every other file
 """
 
@@ -11,7 +12,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -39,15 +40,24 @@ class Marker(msgspec.Struct, frozen=True, kw_only=True):
     files: dict[str, tuple[int, str]]  # path -> (bytes, sha256)
 
 
-def save_checkpoint(engine: Engine, folder: Path, step: int, world: World, keep: int) -> None:
+def save_checkpoint(
+    engines: Mapping[str, Engine],
+    folder: Path,
+    step: int,
+    world: World,
+    keep: int,
+    extra: Mapping[str, bytes] | None = None,
+) -> None:
     """Write `folder/step-N`, whole or not at all, and remove older ones but `keep`. Every rank must call it.
+
+    Engines by the name of their folder. `extra`: further files by name, written by the first rank.
 
     Raises:
         WriteError: no space, or the like. Older checkpoints are as they were.
     """
     aside, place = folder / f".step-{step:08}.tmp", _place(folder, step)
     try:
-        _write(engine, aside, place, step, world)
+        _write(engines, aside, place, step, world, extra or {})
     except (OSError, RuntimeError) as err:  # torch says RuntimeError when a disk is full
         if has_lost_another(err):
             raise
@@ -63,12 +73,17 @@ def save_checkpoint(engine: Engine, folder: Path, step: int, world: World, keep:
             _remove(_place(folder, old))
 
 
-def _write(engine: Engine, aside: Path, place: Path, step: int, world: World) -> None:
+def _write(
+    engines: Mapping[str, Engine], aside: Path, place: Path, step: int, world: World, extra: Mapping[str, bytes]
+) -> None:
     if world.is_first:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
+        for name, data in extra.items():
+            (aside / name).write_bytes(data)
     wait_for_all(world)
-    engine.save(aside, STATE)
+    for name, engine in engines.items():
+        engine.save(aside, name)
     torch.save(_random_state(), aside / f"random-{world.rank}.pt")
     wait_for_all(world)
     if world.is_first:
@@ -85,11 +100,17 @@ def latest_checkpoint(folder: Path) -> int | None:
     return None
 
 
-def load_checkpoint(engine: Engine, folder: Path, step: int, world: World) -> None:
+def load_checkpoint(engines: Mapping[str, Engine], folder: Path, step: int, world: World) -> None:
     """Weights, optimiser and random state as they were after `step` steps."""
     place = _place(folder, step)
-    engine.load(place, STATE)
+    for name, engine in engines.items():
+        engine.load(place, name)
     _set_random_state(torch.load(place / f"random-{world.rank}.pt", weights_only=True))
+
+
+def read_extra(folder: Path, step: int, name: str) -> bytes:
+    """A further file of a checkpoint."""
+    return (_place(folder, step) / name).read_bytes()
 
 
 def read_marker(folder: Path, step: int) -> Marker:

@@ -15,11 +15,11 @@ DONE, FAILED, USAGE, CONFLICT, INTERRUPTED = 0, 1, 2, 5, 130
 
 app = App(
     name="trainer",
-    help="Train language models on dataset versions: SFT, DPO, reward models.",
+    help="Train language models on dataset versions: SFT, DPO, reward models, RLVR.",
     version=lambda: version("synthetic-data-factory"),
 )
 
-for _kind in ("sft", "dpo", "reward"):
+for _kind in ("sft", "dpo", "reward", "rlvr"):
     app.command(f"trainer.commands.train:{_kind}", name=_kind)
 app.command("trainer.commands.plan:app", name="plan", help="What a training would take, before anything is launched.")
 app.command("trainer.commands.inspect:app", name="inspect", help="Rows as the model will see them, checked.")

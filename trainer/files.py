@@ -1,15 +1,20 @@
-"""Making files durable."""
+"""Files that are whole and durable, or not there; and what is left of those that a killed process was writing."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
-from contextlib import suppress
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from schemas.errors import WriteError
 
 CHUNK_BYTES = 2**22
+ASIDE = ".tmp-"  # in the name of a file that is being written
 
 
 def sync_folder(folder: Path) -> None:
@@ -36,21 +41,51 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Whole, in place of what was there. Raises WriteError: no space, or the like."""
-    aside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` at the end: durable, and whole or not there at all.
+
+    Until then it lies beside `path`, locked: so `clear_left` knows whether its process lives, on whichever machine.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = _open_aside(path)
+    aside = Path(file.name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
-            file.write(data)
+        with file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
+            aside.replace(path)
         sync_folder(path.parent)
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+
+
+def _open_aside(path: Path) -> BinaryIO:
+    while True:
+        file = path.with_name(f".{path.name}{ASIDE}{secrets.token_hex(8)}").open("xb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file.fileno()).st_nlink:
+            return file
+        file.close()  # cleared away before it was locked
+
+
+def clear_left(folder: Path) -> None:
+    """Remove what killed processes were writing below `folder`: files beside their places that nobody holds."""
+    for aside in folder.rglob(f".*{ASIDE}*"):
+        # Held; in place or removed by now; another person's.
+        with suppress(BlockingIOError, FileNotFoundError, PermissionError), aside.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            aside.unlink()
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Whole, in place of what was there. Raises WriteError: no space, or the like."""
+    try:
+        with replacing(path) as file:
+            file.write(data)
     except OSError as err:
         raise WriteError(
             f"{path}: not written ({err.strerror or err}); make room, and the same command goes on"
         ) from err
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from trainer.checkpoint import load_checkpoint, save_checkpoint
+from trainer.checkpoint import STATE, load_checkpoint, save_checkpoint
 from trainer.data.overlap import check_no_overlap
 from trainer.data.prepare import Preparation, check_dropped, open_prepared, prepare
 from trainer.data.prepared import PreparedVersion
 from trainer.data.steps import Rows, Span, plan_spans
 from trainer.engine import Engine
 from trainer.errors import TrainError
+from trainer.files import clear_left
 from trainer.fits import check_fits
 from trainer.flops import size_of
 from trainer.loop import EVAL_ROWS, Data, Hooks, Trainer, run_steps
@@ -23,7 +24,7 @@ from trainer.model.export import RECORD, export, plain_names
 from trainer.model.leak import check_packing, check_scores
 from trainer.model.parted import load_for_engine
 from trainer.objectives.table import objective_of
-from trainer.options import Inputs, Options, open_inputs, open_sources
+from trainer.options import Inputs, Options, check_options, open_inputs, open_sources
 from trainer.recipe import Recipe
 from trainer.reference import InOrder, ReferenceLogProbs, compute_missing, reference_folder
 from trainer.run_folder import check_same, find_start, locked, make_record, write_record
@@ -32,24 +33,37 @@ from trainer.watch import Watch
 from trainer.world import World, from_first, wait_for_all
 
 
-def run_training(options: Options, world: World, terminations: Terminations) -> Path:
-    """Train and export. Gives the checkpoint's folder. Every rank runs this.
+def run_training(options: Options[Any], world: World, terminations: Terminations) -> Path:
+    """Train and export, by whatever the recipe's kind needs. Gives the checkpoint's folder. Every rank runs this.
 
     Raises:
         TrainError, DataError: what a person can mend; nothing half-written is left in `out`.
         Stopped: after SIGTERM, saved.
     """
+    if world.is_first:
+        check_options(options)
     record = from_first(make_record(options, open_sources(options)) if world.is_first else None, world)
     record["ranks"] = world.size
     if _is_made(options, record, world):
         return options.out
     with locked(options, world):
+        if world.is_first:
+            clear_left(options.cache)
+            clear_left(options.run_folder)
         if not _is_made(options, record, world):  # by one that held the lock until now
-            _make(options, record, world, terminations)
+            _maker(options)(options, record, world, terminations)
     return options.out
 
 
-def _is_made(options: Options, record: dict[str, Any], world: World) -> bool:
+def _maker(options: Options[Any]) -> Callable[[Any, dict[str, Any], World, Terminations], None]:
+    if options.recipe.kind != "rlvr":
+        return make_checkpoint
+    from trainer.rlvr.run import make_rlvr
+
+    return make_rlvr
+
+
+def _is_made(options: Options[Any], record: dict[str, Any], world: World) -> bool:
     """Raises TrainError when `out` is there and was made by something else."""
     found = False
     if world.is_first and options.out.exists():
@@ -62,7 +76,8 @@ def _is_made(options: Options, record: dict[str, Any], world: World) -> bool:
     return made
 
 
-def _make(options: Options, record: dict[str, Any], world: World, terminations: Terminations) -> None:
+def make_checkpoint(options: Options, record: dict[str, Any], world: World, terminations: Terminations) -> None:
+    """Learn from rows that are there: SFT, DPO, reward models."""
     start = find_start(options, record, world)
     inputs = open_inputs(options)
     train, held_out = prepare_all(inputs, options.recipe, world)
@@ -70,12 +85,13 @@ def _make(options: Options, record: dict[str, Any], world: World, terminations: 
     write_record(options, record, world)
     trainer = _make_trainer(options, _training_data(inputs, train, stores, options.recipe), world)
     if start:
-        load_checkpoint(trainer.engine, options.run_folder / "checkpoints", start, world)
+        load_checkpoint({STATE: trainer.engine}, options.run_folder / "checkpoints", start, world)
         _say(world, f"{options.out}: goes on after step {start}")
-    evals = _held_out_data(held_out, stores[len(train) :])
+    names = [preparation.source.name for preparation in inputs.held_out]
+    evals = dict(zip(names, _held_out_data(held_out, stores[len(train) :]), strict=True))
     with terminations.postponed():
         done = _run(options, trainer, evals, start, terminations)
-    _export(options, trainer, record | {"steps": done}, world)
+    _export(options, trainer, inputs.end_ids, record | {"steps": done})
 
 
 def prepare_all(inputs: Inputs, recipe: Recipe, world: World) -> tuple[list[PreparedVersion], list[PreparedVersion]]:
@@ -127,7 +143,7 @@ def _references(
     recipe = options.recipe
     if not objective_of(recipe).needs_reference:
         return []
-    checkpoint = Path(record["paths"]["reference"] or options.model)
+    checkpoint = options.reference or options.model
     revision = record["reference"] or record["model"]
     stores = []
     for preparation, version in zip([*inputs.train, *inputs.held_out], prepared, strict=True):
@@ -149,31 +165,31 @@ def _held_out_data(versions: Sequence[PreparedVersion], stores: Sequence[Referen
     return found
 
 
-def _run(options: Options, trainer: Trainer, evals: Sequence[Data], start: int, terminations: Terminations) -> int:
+def _run(options: Options, trainer: Trainer, evals: dict[str, Data], start: int, terminations: Terminations) -> int:
     """The steps, with a log and a progress bar on the first rank. Gives the number of steps done."""
     world, folder = trainer.world, options.run_folder / "checkpoints"
-    names = [ref.partition(":")[0] for ref in options.held_out]
     with Watch(options, trainer.steps, start, world) as watch:
 
         def evaluate(done: int) -> None:
-            for name, data in zip(names, evals, strict=True):
+            for name, data in evals.items():
                 figures = trainer.evaluate(data)
                 watch.write(done, {f"eval/{name}/{key}": value for key, value in figures.items()}, "eval")
 
         def save(done: int) -> None:
             watch.sync()  # a checkpoint's steps are in the log
-            save_checkpoint(trainer.engine, folder, done, world, options.recipe.run.keep_checkpoints)
+            save_checkpoint({STATE: trainer.engine}, folder, done, world, options.recipe.run.keep_checkpoints)
 
         return run_steps(trainer, start, Hooks(watch.step, evaluate, save, lambda: terminations.received))
 
 
-def _export(options: Options, trainer: Trainer, record: dict[str, Any], world: World) -> None:
-    weights = trainer.engine.weights()
-    if world.is_first:
+def _export(options: Options, trainer: Trainer, end_ids: frozenset[int], record: dict[str, Any]) -> None:
+    weights, lora = trainer.engine.weights(), options.recipe.lora
+    if trainer.world.is_first:
         packed = trainer.engine.model
-        plain = packed.model.get_base_model() if options.recipe.lora else packed.model
-        export(plain, plain_names(weights, options.recipe.lora), options.model, options.out, record)
-    wait_for_all(world)
+        plain = packed.model.get_base_model() if lora else packed.model
+        named = plain_names(weights, lora)
+        export(plain, named, options.model, options.out, end_ids=end_ids, record=record)
+    wait_for_all(trainer.world)
 
 
 def _say(world: World, text: str) -> None:

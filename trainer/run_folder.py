@@ -35,20 +35,23 @@ MAY_CHANGE = ("recipe.batch.micro_tokens", "recipe.model.gradient_checkpointing"
 SOFTWARE = ("synthetic-data-factory", "torch", "transformers", "deepspeed", "peft")
 
 
-def make_record(options: Options, sources: Sources) -> dict[str, Any]:
+def make_record(options: Options[Any], sources: Sources) -> dict[str, Any]:
     """What makes the checkpoint: enough to make it again, and to refuse to go on with something else.
 
     Models stand for their revisions, versions for the hashes of their manifests: where they lie does not count.
     """
-    recipe = options.recipe
-    named = recipe.dpo.reference if recipe.kind == "dpo" else None
+    recipe, reference = options.recipe, options.reference
     return {
         "recipe": identity(recipe),
         "data": [_source(source) for source in sources.train],
         "held_out": [_source(source) for source in sources.held_out],
         "model": revision_of(options.model),
-        "reference": revision_of(Path(named)) if named else None,
-        "paths": {"model": str(options.model), "reference": named, "workspace": str(options.workspace)},
+        "reference": None if reference is None else revision_of(reference),
+        "paths": {
+            "model": str(options.model),
+            "reference": None if reference is None else str(reference),
+            "workspace": str(options.workspace),
+        },
         "software": {name: version(name) for name in SOFTWARE},
     }
 
@@ -65,7 +68,7 @@ def _source(source: Source) -> dict[str, Any]:
     return {"name": source.name, "sha256": source.version.manifest.sha256, "weight": source.weight}
 
 
-def find_start(options: Options, record: dict[str, Any], world: World) -> int:
+def find_start(options: Options[Any], record: dict[str, Any], world: World) -> int:
     """The step to go on after; 0 for a new run.
 
     Raises:
@@ -84,7 +87,7 @@ def find_start(options: Options, record: dict[str, Any], world: World) -> int:
     return found
 
 
-def write_record(options: Options, record: dict[str, Any], world: World) -> None:
+def write_record(options: Options[Any], record: dict[str, Any], world: World) -> None:
     """`run.json`: what the checkpoints to come belong to."""
     if world.is_first:
         write_durably(
@@ -92,7 +95,7 @@ def write_record(options: Options, record: dict[str, Any], world: World) -> None
         )
 
 
-def check_same(place: Path, record: dict[str, Any], options: Options) -> None:
+def check_same(place: Path, record: dict[str, Any], options: Options[Any]) -> None:
     """Raises ResumeError when `place` says that other things went in; names them."""
     try:
         was = msgspec.json.decode(place.read_bytes())
@@ -113,7 +116,7 @@ def _differing(was: Any, wanted: Any, key: str) -> Iterator[str]:  # noqa: ANN40
         yield key
 
 
-def _check_ranks(was: int, now: int, options: Options) -> None:
+def _check_ranks(was: int, now: int, options: Options[Any]) -> None:
     if was != now:
         raise ResumeError(
             f"{options.run_folder}: was saved by {was} processes and cannot go on with {now}; "
@@ -122,7 +125,7 @@ def _check_ranks(was: int, now: int, options: Options) -> None:
 
 
 @contextmanager
-def locked(options: Options, world: World) -> Iterator[None]:
+def locked(options: Options[Any], world: World) -> Iterator[None]:
     """One run at a time for one `out`. Raises ConflictError on the first rank when another run is at it."""
     if not world.is_first:
         yield

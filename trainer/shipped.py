@@ -8,13 +8,13 @@ from typing import Any
 import torch
 
 from schemas.recipes import find_recipe, load_recipe
-from trainer.recipe import DpoRecipe, Recipe, RewardRecipe, SftRecipe
+from trainer.recipe import DpoRecipe, RewardRecipe, RlvrRecipe, SftRecipe, TrainRecipe
 
 FOLDER = Path(__file__).parent / "recipes"
-KINDS: dict[str, type[Recipe]] = {"sft": SftRecipe, "dpo": DpoRecipe, "reward": RewardRecipe}
+KINDS: dict[str, type[TrainRecipe]] = {"sft": SftRecipe, "dpo": DpoRecipe, "reward": RewardRecipe, "rlvr": RlvrRecipe}
 
 
-def load_training_recipe(kind: str, recipe: str | None, settings: list[str]) -> Recipe:
+def load_training_recipe(kind: str, recipe: str | None, settings: list[str]) -> Any:  # noqa: ANN401 - the recipe of that kind
     """The recipe of `recipe` (a file or a shipped name; None: the shipped one of this kind) with settings over it.
 
     Raises:
@@ -24,8 +24,7 @@ def load_training_recipe(kind: str, recipe: str | None, settings: list[str]) -> 
     if found.model.dtype == "auto":
         dtype = "bf16" if torch.cuda.is_available() else "fp32"
         found = found.model_copy(update={"model": found.model.model_copy(update={"dtype": dtype})})
-    made: Recipe = found
-    return made
+    return found
 
 
 def recipe_file(recipe: str) -> Path:

@@ -9,9 +9,9 @@ from rich.text import Text
 
 from factory.agreement.report import LengthFigures, Report, Side, WinRates
 from factory.store.tables import plain_table
-from factory.store.visible import visible
 from judges.agreement.figure import Figure
 from judges.agreement.lengths import LengthBin
+from schemas.visible import visible
 
 Cells = Sequence[str]
 

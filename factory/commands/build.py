@@ -75,11 +75,11 @@ class Asking(Resuming):
     """Flags of every kind that asks a model about prompts."""
 
     policy: Annotated[list[str], Parameter(negative="", consume_multiple=False)] = field(default_factory=list)
-    "a checkpoint folder, an endpoint's URL, or replay:RECORDING; give it several times for several models"
+    "a checkpoint folder, an endpoint's URL, replay:RECORDING or solver:reasoning-gym; several times for several models"
     model: str | None = None
     "the model's name at an endpoint"
     engine: str | None = None
-    "openai, vllm, transformers, litellm or replay, where the choice made for you is not the one you want"
+    "openai, vllm, transformers, litellm, replay or solver, where the choice made for you is not the one you want"
     n: int | None = None
     "answers to each prompt"
     dry_run: Annotated[bool, Parameter(negative="")] = False

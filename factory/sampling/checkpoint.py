@@ -96,6 +96,15 @@ def checkpoint_revision(folder: str | Path) -> str:
     return sha256_hex(canonical_json([[file.name, digest] for file, digest in zip(files, digests, strict=True)]))
 
 
+def weights_in(checkpoint: Checkpoint) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Type (as safetensors calls it: "F32", "BF16") and shape of each tensor, read from the files' headers."""
+    found = {}
+    for file in _files(checkpoint.folder, ("*.safetensors",)):
+        for name, entry in _header(file)[1].items():
+            found[name] = (str(entry["dtype"]), tuple(entry["shape"]))
+    return found
+
+
 def _check_weights(folder: Path) -> None:
     weights = _files(folder, ("*.safetensors",))
     if not weights:
@@ -113,20 +122,26 @@ def _check_weights(folder: Path) -> None:
 
 
 def _check_whole(file: Path) -> None:
-    """A safetensors file says how long it is: eight bytes of header length, the header, then the tensors."""
+    """A safetensors file says how long it is."""
+    header_bytes, entries = _header(file)
+    expected = 8 + header_bytes + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
     size = file.stat().st_size
+    if size != expected:
+        raise _bad(file, f"it has {size} bytes where its header says {expected}; copy the checkpoint again")
+
+
+def _header(file: Path) -> tuple[int, dict[str, Any]]:
+    """Of a safetensors file: eight bytes of header length, the header, then the tensors that it names."""
     with file.open("rb") as stream:
         header_bytes = int.from_bytes(stream.read(8), "little")
-        if header_bytes > size - 8:
+        if header_bytes > file.stat().st_size - 8:
             raise _bad(file, "it is cut short or not a safetensors file; copy the checkpoint again")
         try:
             header = json.loads(stream.read(header_bytes))
         except ValueError as err:
             raise _bad(file, f"its header cannot be read ({err}); copy the checkpoint again") from err
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    expected = 8 + header_bytes + max(ends, default=0)
-    if size != expected:
-        raise _bad(file, f"it has {size} bytes where its header says {expected}; copy the checkpoint again")
+    header.pop("__metadata__", None)
+    return header_bytes, header
 
 
 def _template(folder: Path) -> Any:  # noqa: ANN401 - a template, or several by name

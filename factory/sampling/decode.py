@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from factory.sampling.draw import ALL_TOKENS, DrawSettings, draw
 from factory.sampling.errors import RunError
 from factory.sampling.kv_cache import SlotCache, grown_shape
 from factory.sampling.types import SamplingParams
+from factory.sampling.weights.staging import TensorKind, kinds_of_model
 
 
 @dataclass(eq=False)
@@ -29,6 +30,7 @@ class Row:
     logprobs: list[float] = field(default_factory=list)
     finish_reason: str | None = None
     text: str = ""  # once it has ended
+    version_starts: list[tuple[int, int]] = field(default_factory=list)  # (policy version, its first token)
 
     @property
     def positions(self) -> int:
@@ -56,9 +58,16 @@ class Limits:
 class Decoder:
     """Owns a model and its rows. One thread only, in inference mode."""
 
-    def __init__(self, model: Any, limits: Limits, ends: Callable[[Row], str | None]) -> None:  # noqa: ANN401 - any causal language model
-        """`ends` says why a row that just got a token has ended, or None."""
+    def __init__(
+        self,
+        model: Any,  # noqa: ANN401 - any causal language model
+        limits: Limits,
+        ends: Callable[[Row], str | None],
+        version: int = 0,
+    ) -> None:
+        """`ends` says why a row that just got a token has ended, or None. `version` is the weights'."""
         self.rows: list[Row] = []
+        self.policy_version = version
         self._model = model
         self._limits = limits
         self._ends = ends
@@ -103,7 +112,36 @@ class Decoder:
             if len(batch[-1].prompt_ids) > 1:
                 self._prefill(batch)
             self.rows.extend(batch)
+        for row in rows:
+            row.version_starts = [(self.policy_version, 0)]
         self._settings = _draw_settings(self.rows, self._model.device)
+
+    def load(self, weights: Mapping[str, Tensor], version: int) -> None:
+        """Draw from these weights from now on: all of them, checked. Rows keep what the old ones have read."""
+        own = self._model.state_dict(keep_vars=True)
+        ready = [(own[name], tensor.to(own[name].device)) for name, tensor in weights.items()]
+        for weight, tensor in ready:
+            weight.copy_(tensor)
+        self.policy_version = version
+        for row in self.rows:
+            if not row.token_ids:
+                row.version_starts.clear()
+            row.version_starts.append((version, len(row.token_ids)))
+
+    def logprobs(self, token_ids: Sequence[int]) -> list[float]:
+        """Of each token but the first, by one forward pass without a cache."""
+        ids_1T = self._tensor([token_ids])
+        logits_TV = self._model(input_ids=ids_1T, use_cache=False).logits[0, :-1].float()
+        logprobs: list[float] = logits_TV.log_softmax(-1).gather(1, ids_1T[0, 1:, None])[:, 0].tolist()
+        return logprobs
+
+    def forget(self) -> None:
+        """Where there are no rows: be as new."""
+        self._cache.forget()
+
+    def kinds(self) -> dict[str, TensorKind]:
+        """What weights `load` takes."""
+        return kinds_of_model(self._model)
 
     def step(self) -> list[Row]:
         """Draw one token for every row. Returns the rows that ended, which are gone from `rows`."""

@@ -46,7 +46,8 @@ class Reply(NamedTuple):
 class HttpClient:
     """The connections to one endpoint. Make it inside a running loop."""
 
-    def __init__(self, settings: EndpointSettings, root: URL, key: str | None) -> None:
+    def __init__(self, settings: EndpointSettings, root: URL, key: str | None, target: URL | None = None) -> None:
+        """`target`: where requests go that are not chat."""
         self._settings = settings
         self._loop = asyncio.get_running_loop()
         self._headers = _headers(key)
@@ -56,10 +57,10 @@ class HttpClient:
         self._watch = Watch(settings.idle_timeout_s)
         self._idle: deque[tuple[Connection, float]] = deque()  # to the chat URL, the last used last
         self._session = aiohttp.ClientSession(connector=self._connector, cookie_jar=aiohttp.DummyCookieJar())
-        self._chat = self._prepare("POST", root / "chat" / "completions")
+        self._chat = self._prepare("POST", target or root / "chat" / "completions")
 
     async def post_chat(self, body: bytes, seconds_left: float) -> Reply:
-        """Send one chat request. Raises `TransientError` for all that can go wrong on the way."""
+        """Send one request for answers. Raises `TransientError` for all that can go wrong on the way."""
         return await self._bounded(self._chat, body, min(seconds_left, self._settings.total_timeout_s))
 
     async def get(self, url: URL, timeout_s: float) -> Reply:

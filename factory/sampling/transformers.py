@@ -7,6 +7,8 @@ import hashlib
 import os
 import secrets
 import sys
+import time
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -15,20 +17,26 @@ from factory.sampling.checkpoint import Checkpoint, checkpoint_revision, open_ch
 from factory.sampling.decode_thread import DecodeThread, Group
 from factory.sampling.endings import Endings
 from factory.sampling.errors import RowError, RunError
+from factory.sampling.model_loading import check_attention, load_model
 from factory.sampling.rendering import PromptRenderer
-from factory.sampling.types import Answer, Capability, EngineStats, SamplingParams
+from factory.sampling.types import Answer, Capability, EngineStats, SampleRequest, SamplingParams, Updated
+from factory.sampling.weights.staging import TensorKind, check_newer, stage
 from schemas.manifest import ModelRef
 from schemas.records import Message
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from factory.sampling.decode import Decoder, Row
 
-FULL_ATTENTION = "full_attention"
-SLIDING_ATTENTION = "sliding_attention"
+__all__ = ["TransformersEngine", "TransformersSettings", "load_model"]
 
 
 class TransformersSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the model is and how much of it runs at once. None of it changes what an answer is drawn from."""
+    """Where the model is and how much of it runs at once. None of it changes what an answer is drawn from.
+
+    `version`: the policy version of the checkpoint's weights, where they can change; None: they never do.
+    """
 
     checkpoint: str
     role: str = "policy"
@@ -39,10 +47,15 @@ class TransformersSettings(msgspec.Struct, frozen=True, kw_only=True):
     cache_gib: float = 4.0  # keys and values of all rows
     prefill_tokens: int = 8192  # of prompts in one forward pass
     threads: int | None = None  # on the CPU; None: as torch is set
+    version: int | None = None
 
 
 class TransformersEngine:
-    """A `Sampler` on a checkpoint folder. Seeds make answers repeat, whatever else is in the batch."""
+    """A `Sampler` on a checkpoint folder; with a `version` in its settings, an `UpdatableSampler`.
+
+    Seeds make answers repeat, whatever else is in the batch, but for the rounding of other batch sizes. With
+    `sample_many`, the last bit repeats too.
+    """
 
     capabilities: frozenset[Capability] = frozenset({"logprobs", "token_ids", "seed", "top_k", "continue"})
 
@@ -54,6 +67,9 @@ class TransformersEngine:
         self._renderer: PromptRenderer
         self._context = 0
         self._most_positions = 0
+        self._kinds: dict[str, TensorKind] = {}
+        self._updating = asyncio.Lock()
+        self._version = settings.version
 
     @property
     def model(self) -> ModelRef:
@@ -61,24 +77,50 @@ class TransformersEngine:
             raise RuntimeError("the model is known after start()")
         return self._model
 
+    @property
+    def version(self) -> int:
+        if self._version is None:
+            raise RunError("not_updatable", "this engine was made for weights that never change; give it a version")
+        return self._version
+
     async def start(self) -> None:
         await asyncio.to_thread(self._start)
 
     async def sample(self, messages: list[Message], n: int, params: SamplingParams) -> list[Answer]:
-        if self._thread is None:
-            raise RuntimeError("start() the engine first")
-        self._check(params)
-        self.stats.requests += 1
-        self.stats.in_flight += 1
-        try:
-            prompt_ids = await asyncio.to_thread(self._prompt_ids, messages, params)
-            group = Group(self._rows(prompt_ids, n, params))
-            self._thread.submit(group)
-            rows = await asyncio.wrap_future(group.done)
-        finally:
-            self.stats.in_flight -= 1
-        self.stats.answered += 1
-        return [self._answer(row) for row in rows]
+        [answers] = await self._sample([SampleRequest(messages, n, params)], alone=False)
+        if isinstance(answers, RowError):
+            raise answers
+        return answers
+
+    async def sample_many(self, requests: Sequence[SampleRequest]) -> list[list[Answer] | RowError]:
+        """Answers to each request, or why there are none, in their order. The same requests with the same seeds give
+        the same answers to the last bit, in any process with this torch and this number of threads: they have the
+        engine to themselves, and enter it in their order. What else is asked meanwhile, updates too, waits.
+        """
+        return await self._sample(requests, alone=True)
+
+    async def update(self, weights: Iterable[tuple[str, Tensor]], version: int, *, await_rows: bool = False) -> Updated:
+        """See `UpdatableSampler`. Rows in the making keep the keys and values that the old weights gave them."""
+        thread = self._running()
+        async with self._updating:
+            check_newer(version, self.version)
+            began = time.monotonic()
+            staged = await asyncio.to_thread(stage, weights, self._kinds)
+            paused_s = await asyncio.wrap_future(
+                thread.run(lambda decoder: _load(decoder, staged, version), when_idle=await_rows)
+            )
+            self._version = version
+            revision = self.model.revision.partition("+")[0]
+            self._model = msgspec.structs.replace(self.model, revision=f"{revision}+v{version}")
+        n_bytes = sum(tensor.nbytes for tensor in staged.values())
+        seconds = time.monotonic() - began
+        return Updated(version=version, tensors=len(staged), bytes=n_bytes, seconds=seconds, paused_s=paused_s)
+
+    async def logprobs(self, token_ids: Sequence[int]) -> list[float]:
+        """See `UpdatableSampler`."""
+        if not 2 <= len(token_ids) <= self._context:
+            raise RowError("bad_length", f"log-probs of {len(token_ids)} tokens: give 2 to {self._context}")
+        return await asyncio.wrap_future(self._running().run(lambda decoder: decoder.logprobs(token_ids)))
 
     async def close(self) -> None:
         if self._thread is not None:
@@ -100,6 +142,7 @@ class TransformersEngine:
         self._thread.start()
         decoder = self._thread.ready.result()
         self._most_positions = decoder.most_positions
+        self._kinds = decoder.kinds()
         self._model = ModelRef(
             role=self._settings.role,
             model=self._settings.checkpoint,
@@ -122,7 +165,39 @@ class TransformersEngine:
         check_attention(model.config, self._context)
         if model.device.type == "cpu":
             use_one_token_attention(model)
-        return Decoder(model, limits, Endings(model, self._renderer))
+        return Decoder(model, limits, Endings(model, self._renderer), self._settings.version or 0)
+
+    def _running(self) -> DecodeThread:
+        if self._thread is None:
+            raise RuntimeError("start() the engine first")
+        return self._thread
+
+    async def _sample(self, requests: Sequence[SampleRequest], *, alone: bool) -> list[list[Answer] | RowError]:
+        """In order. Raises `RunError`."""
+        thread = self._running()
+        for request in requests:
+            self._check(request.params)
+        self.stats.requests += len(requests)
+        self.stats.in_flight += len(requests)
+        try:
+            groups = await asyncio.to_thread(self._groups, requests)
+            asked = [group for group in groups if isinstance(group, Group) and group.rows]
+            thread.submit(*asked, alone=alone)
+            await asyncio.gather(*(asyncio.wrap_future(group.done) for group in asked))
+        finally:
+            self.stats.in_flight -= len(requests)
+        self.stats.answered += sum(isinstance(group, Group) for group in groups)
+        return [group if isinstance(group, RowError) else [self._answer(row) for row in group.rows] for group in groups]
+
+    def _groups(self, requests: Sequence[SampleRequest]) -> list[Group | RowError]:
+        groups: list[Group | RowError] = []
+        for request in requests:
+            try:
+                prompt_ids = self._prompt_ids(request.messages, request.params)
+                groups.append(Group(self._rows(prompt_ids, request.n, request.params)))
+            except RowError as err:
+                groups.append(err)
+        return groups
 
     def _context_of(self, checkpoint: Checkpoint) -> int:
         """Tokens of prompt and answer together."""
@@ -165,59 +240,21 @@ class TransformersEngine:
             prompt_token_ids=row.prompt_ids if params.token_ids else None,
             token_ids=row.token_ids if params.token_ids else None,
             logprobs=row.logprobs if params.logprobs else None,
+            version_starts=None if self._version is None else row.version_starts,
         )
+
+
+def _load(decoder: Decoder, weights: dict[str, Tensor], version: int) -> float:
+    """Returns the seconds that it took."""
+    began = time.monotonic()
+    decoder.load(weights, version)
+    return time.monotonic() - began
 
 
 def row_seed(seed: int, index: int) -> int:
     """64 signed bits for sample `index` of a request."""
     digest = hashlib.sha256(f"{seed}/{index}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
-
-
-def load_model(checkpoint: Checkpoint, device: str, dtype: str) -> Any:  # noqa: ANN401 - any causal language model
-    """Load the weights. Raises `RunError` when transformers cannot."""
-    import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the build draws its own
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if dtype == "auto" and device == "cpu":
-        dtype = "float32"
-    try:
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            checkpoint.folder,
-            dtype=dtype,
-            attn_implementation="sdpa",
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
-        )
-    except (OSError, ValueError, KeyError, RuntimeError) as err:
-        reason = f"checkpoint {checkpoint.folder}: transformers cannot load it (use the vllm engine if that can): {err}"
-        raise RunError("bad_checkpoint", reason) from err
-    return model.to(device).eval()
-
-
-def check_attention(config: Any, context: int) -> None:  # noqa: ANN401 - any model's config
-    """Refuse layers that do not attend to all tokens before them, or cap their scores: the decoder knows neither.
-
-    A sliding window that is never full is no window.
-    """
-    text_config = config.get_text_config()
-    window = getattr(text_config, "sliding_window", None)
-    named = getattr(text_config, "layer_types", None)
-    kinds = set(named or [FULL_ATTENTION if window is None else SLIDING_ATTENTION]) - {FULL_ATTENTION}
-    if window is not None and context <= window:
-        kinds.discard(SLIDING_ATTENTION)
-    if getattr(text_config, "attn_logit_softcapping", None) is not None:
-        kinds.add("capped scores")
-    if kinds:
-        advice = "use the vllm engine"
-        if kinds == {SLIDING_ATTENTION}:
-            advice += f", or max_context = {window}"
-        raise RunError("unsupported_model", f"{config.model_type}: layers with {', '.join(sorted(kinds))}; {advice}")
 
 
 def _import_torch() -> None:

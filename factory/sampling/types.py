@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Protocol
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
 from schemas.manifest import ModelRef
 from schemas.records import Message
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Capability = Literal["logprobs", "token_ids", "seed", "json_schema", "top_k", "top_logprobs", "continue"]
 
@@ -41,6 +45,14 @@ class SamplingParams(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(name for name, is_wanted in wanted.items() if is_wanted)
 
 
+class SampleRequest(msgspec.Struct, frozen=True):
+    """What `Sampler.sample` is asked."""
+
+    messages: list[Message]
+    n: int
+    params: SamplingParams
+
+
 class AnswerToken(msgspec.Struct, frozen=True):
     """A sampled token and the likeliest ones in its place, likeliest first: natural logs of probabilities."""
 
@@ -61,6 +73,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     token_ids: list[int] | None = None
     logprobs: list[float] | None = None
     tokens: list[AnswerToken] | None = None  # where `top_logprobs` were asked for
+    # (policy version, index of the first token drawn from it), in order; None: the weights never change
+    version_starts: list[tuple[int, int]] | None = None
+
+    @property
+    def versions(self) -> tuple[int, int] | None:
+        """The policy versions that the first and the last token were drawn from."""
+        return (self.version_starts[0][0], self.version_starts[-1][0]) if self.version_starts else None
 
 
 class EngineStats(msgspec.Struct, kw_only=True):
@@ -96,3 +115,44 @@ class Sampler(Protocol):
     async def sample(self, messages: list[Message], n: int, params: SamplingParams) -> list[Answer]: ...
 
     async def close(self) -> None: ...
+
+
+class Updated(msgspec.Struct, frozen=True, kw_only=True):
+    """A change of weights. `paused_s`: how long no token was drawn, in the engine's slowest part."""
+
+    version: int
+    tensors: int
+    bytes: int
+    seconds: float
+    paused_s: float
+
+
+class UpdatableSampler(Sampler, Protocol):
+    """A sampler whose weights can change while it runs. Its answers say which version each token was drawn from.
+
+    `sampler.model.revision` names the version too, once the weights are no longer those of the checkpoint.
+    """
+
+    @property
+    def version(self) -> int: ...
+
+    async def update(self, weights: Iterable[tuple[str, Tensor]], version: int, *, await_rows: bool = False) -> Updated:
+        """Take new weights. From its return on, every token is drawn from them.
+
+        Args:
+            weights: all of the model's, by the names that transformers saves them under; of tied ones the first alone.
+                On any device, in any floating type. Read in another thread, each tensor copied as it comes.
+            version: larger than the one before.
+            await_rows: let the answers in the making end first. Else they go on, with the new weights.
+
+        Raises:
+            RunError: a name that is missing, unknown or given twice, or a tensor of another shape ("bad_weights", the
+                old weights stay); or the engine did not take them, and can answer no more.
+        """
+        ...
+
+    async def logprobs(self, token_ids: Sequence[int]) -> list[float]:
+        """Natural log of each token's probability after those before it, from the second on: what a trainer's forward
+        pass is to agree with. Raises `RowError` for fewer than two tokens or more than the context holds.
+        """
+        ...

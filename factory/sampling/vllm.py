@@ -2,6 +2,10 @@
 
 Requests go to the replica that has the fewest in flight. A server that died is started again, and what it had in flight
 is asked anew; after `RESTARTS` deaths the run stops with the end of the server's log.
+
+With a `version`, the weights can change while it runs (`types.UpdatableSampler`). The servers then have vLLM's routes
+for development, on their loopback address and for us alone. The last weights are kept in this process, and a server
+that is started again gets them before any request.
 """
 
 from __future__ import annotations
@@ -9,40 +13,34 @@ from __future__ import annotations
 import asyncio
 import functools
 import sys
-from pathlib import Path
+import time
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from factory.sampling.checkpoint import checkpoint_revision, open_checkpoint
-from factory.sampling.endpoint import EndpointSettings
-from factory.sampling.errors import RowError, RunError
+from factory.sampling.errors import RowError, RunError, SamplingError
+from factory.sampling.openai import OpenAIEngine
 from factory.sampling.payload import CAPABILITIES
-from factory.sampling.types import Answer, Capability, EngineStats, SamplingParams
-from factory.sampling.vllm_replica import Replica, added
-from factory.sampling.vllm_server import ServerSettings, VLLMServer, context_of, find_installation
+from factory.sampling.rendering import PromptRenderer
+from factory.sampling.types import Answer, Capability, EngineStats, SamplingParams, Updated
+from factory.sampling.vllm_replica import Endpoint, Replica, added
+from factory.sampling.vllm_server import VLLMServer, context_of, find_installation
+from factory.sampling.vllm_settings import VLLMSettings, endpoint_settings, server_settings
+from factory.sampling.vllm_tokens import Prompts, TokensEngine
+from factory.sampling.weights.held import ServerWeights
+from factory.sampling.weights.updates import Updates
 from schemas.manifest import ModelRef
 from schemas.records import Message
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["VLLMEngine", "VLLMSettings", "vllm_available"]
+
+T = TypeVar("T")
 TRIES = 4  # of one request, when servers die while they have it
-SERVED_NAME = "policy"
-
-
-class VLLMSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A checkpoint to serve, and the bounds of its requests (see `EndpointSettings`)."""
-
-    checkpoint: str
-    logs: Path
-    role: str = "policy"
-    python: str | None = None  # vLLM's interpreter; None: see `find_installation`
-    replicas: int = 1
-    dtype: str | None = None  # None: the checkpoint's own
-    max_model_len: int | None = None
-    tensor_parallel: int = 1
-    gpu_memory_share: float = 0.9
-    start_timeout_s: float = 900.0
-    max_in_flight: int = 256  # of all replicas together
-    row_deadline_s: float = 3600.0
-    answer_timeout_s: float = 1800.0
 
 
 def vllm_available(python: str | None = None) -> str | None:
@@ -55,27 +53,35 @@ def vllm_available(python: str | None = None) -> str | None:
 
 
 class VLLMEngine:
-    """A `Sampler` on a checkpoint folder."""
+    """A `Sampler` on a checkpoint folder; with a `version` in its settings, an `UpdatableSampler`."""
 
     capabilities: frozenset[Capability] = CAPABILITIES["vllm"]
 
     def __init__(self, settings: VLLMSettings) -> None:
-        """Raises `RunError` when there is no vLLM or no whole checkpoint."""
+        """Raises `RunError` when there is no vLLM or no whole checkpoint, or none whose weights can change."""
         self._settings = settings
         self._installation = find_installation(settings.python)
         self._checkpoint = open_checkpoint(settings.checkpoint)
-        self._context = context_of(_server_settings(settings))
+        self._context = context_of(server_settings(settings))
+        version = settings.version
+        self._updates = None if version is None else Updates(settings, self._installation, version)
+        self._prompts: Prompts | None = None
         self._model: ModelRef | None = None
         self._replicas: list[Replica] = []
         self._watchers: list[asyncio.Task[None]] = []
         self._failure: RunError | None = None
         self._news = asyncio.Event()  # set while a replica is ready, or none will be again
+        self._updating = asyncio.Lock()
 
     @property
     def model(self) -> ModelRef:
         if self._model is None:
             raise RuntimeError("the model is known after start()")
         return self._model
+
+    @property
+    def version(self) -> int:
+        return self._updatable().policy.version
 
     @property
     def stats(self) -> EngineStats:
@@ -86,6 +92,9 @@ class VLLMEngine:
         settings = self._settings
         revision = await asyncio.to_thread(checkpoint_revision, settings.checkpoint)
         self._model = self._model_ref(revision)
+        if self._updates is not None:
+            renderer = await asyncio.to_thread(PromptRenderer, self._checkpoint.folder)
+            self._prompts = Prompts(renderer, self._context)
         self._replicas = [self._make_replica(index, revision) for index in range(settings.replicas)]
         count = f"{settings.replicas} x " if settings.replicas > 1 else ""
         print(f"starting {count}vLLM {self._model.engine_version} for {settings.checkpoint}", file=sys.stderr)
@@ -93,7 +102,7 @@ class VLLMEngine:
             async with asyncio.TaskGroup() as group:
                 for replica in self._replicas:
                     group.create_task(replica.start())
-        except* RunError as errors:
+        except* SamplingError as errors:
             await self.close()
             raise _first(errors) from None
         self._tell()
@@ -102,15 +111,31 @@ class VLLMEngine:
     async def sample(self, messages: list[Message], n: int, params: SamplingParams) -> list[Answer]:
         # vLLM ends an answer where the context does, but refuses to be asked for more than a whole context.
         params = msgspec.structs.replace(params, max_tokens=min(params.max_tokens, self._context))
-        for _ in range(TRIES):
-            await self._news.wait()
-            if self._failure is not None:
-                raise RunError(self._failure.kind, self._failure.reason)
-            replica = min((one for one in self._replicas if one.is_ready), key=lambda one: one.load)
-            answers = await replica.sample(messages, n, params)
-            if answers is not None:
-                return answers
-        raise RowError("vllm_died", f"a server died {TRIES} times while it had this request")
+        return await self._ask(lambda endpoint: endpoint.sample(messages, n, params))
+
+    async def logprobs(self, token_ids: Sequence[int]) -> list[float]:
+        """See `UpdatableSampler`. One server's; which one is not said."""
+        self._updatable()
+
+        def read(endpoint: Endpoint) -> Coroutine[Any, Any, list[float]]:
+            assert isinstance(endpoint, TokensEngine)
+            return endpoint.logprobs(token_ids)
+
+        return await self._ask(read)
+
+    async def update(self, weights: Iterable[tuple[str, Tensor]], version: int, *, await_rows: bool = False) -> Updated:
+        """See `UpdatableSampler`. A server that is being started gets the weights before it takes requests."""
+        updates = self._updatable()
+        async with self._updating:
+            began = time.monotonic()
+            latest = await asyncio.to_thread(updates.read, weights, version)
+            updates.policy.latest = latest
+            paused_s = await self._send(await_rows=await_rows)
+            self._model = self._model_ref(f"{self.model.revision.partition('+')[0]}+v{version}")
+        seconds = time.monotonic() - began
+        return Updated(
+            version=version, tensors=len(latest.tensors), bytes=latest.bytes, seconds=seconds, paused_s=paused_s
+        )
 
     async def close(self) -> None:
         for watcher in self._watchers:
@@ -118,6 +143,43 @@ class VLLMEngine:
         await asyncio.gather(*self._watchers, return_exceptions=True)
         self._fail(RunError("closed", "the engine is closed"))
         await asyncio.gather(*(replica.stop() for replica in self._replicas))
+
+    async def _ask(self, work: Callable[[Endpoint], Coroutine[Any, Any, T]]) -> T:
+        """By the replica that has the least to do; by another one where its server dies of it."""
+        for _ in range(TRIES):
+            result = await (await self._ready()).ask(work)
+            if result is not None:
+                return result
+        raise RowError("vllm_died", f"a server died {TRIES} times while it had this request")
+
+    async def _ready(self) -> Replica:
+        """The one with the least to do, once there is one. Raises `RunError` when there will be none."""
+        while True:
+            await self._news.wait()
+            if self._failure is not None:
+                raise RunError(self._failure.kind, self._failure.reason)
+            ready = [replica for replica in self._replicas if replica.is_ready]
+            if ready:
+                return min(ready, key=lambda one: one.load)
+            self._tell()  # an update has parted with one
+
+    async def _send(self, *, await_rows: bool) -> float:
+        """The latest weights to all replicas at once. A failure is the engine's: what its servers hold is not known."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                sent = [group.create_task(replica.update(await_rows=await_rows)) for replica in self._replicas]
+        except* RunError as errors:
+            failure = _first(errors)
+            self._fail(failure)
+            for replica in self._replicas:
+                replica.give_up()
+            raise failure from None
+        return max((task.result() for task in sent), default=0.0)
+
+    def _updatable(self) -> Updates:
+        if self._updates is None:
+            raise RunError("not_updatable", "this engine was made for weights that never change; give it a version")
+        return self._updates
 
     async def _watch(self, replica: Replica) -> None:
         """Keep one replica alive, until it has died too often."""
@@ -153,42 +215,22 @@ class VLLMEngine:
 
     def _make_replica(self, index: int, revision: str) -> Replica:
         log = self._settings.logs / f"vllm-{index}.log"
-        server = VLLMServer(self._installation, _server_settings(self._settings), log)
-        return Replica(server, _endpoint_settings(self._settings, revision))
+        settings = server_settings(self._settings, index)
+        if self._updates is None:
+            server = VLLMServer(self._installation, settings, log)
+            return Replica(server, lambda url: OpenAIEngine(endpoint_settings(self._settings, revision, url)))
+        server = VLLMServer(self._installation, self._updates.told(settings), log)
+        weights = self._updates.of(server)
+        return Replica(server, lambda url: self._tokens_engine(revision, url, weights), weights)
+
+    def _tokens_engine(self, revision: str, url: str, weights: ServerWeights) -> TokensEngine:
+        assert self._prompts is not None
+        return TokensEngine(endpoint_settings(self._settings, revision, url), self._prompts, weights.salt)
 
 
-def _server_settings(settings: VLLMSettings) -> ServerSettings:
-    return ServerSettings(
-        checkpoint=settings.checkpoint,
-        served_name=SERVED_NAME,
-        dtype=settings.dtype,
-        max_model_len=settings.max_model_len,
-        tensor_parallel=settings.tensor_parallel,
-        gpu_memory_share=settings.gpu_memory_share,
-        start_timeout_s=settings.start_timeout_s,
-    )
-
-
-def _endpoint_settings(settings: VLLMSettings, revision: str) -> EndpointSettings:
-    each = max(1, settings.max_in_flight // settings.replicas)
-    return EndpointSettings(
-        base_url="",  # known once the server has a port
-        model=SERVED_NAME,
-        role=settings.role,
-        engine="vllm",
-        revision=revision,
-        api_key_env="",
-        flavour="vllm",
-        max_in_flight=each,
-        initial_in_flight=each,
-        row_deadline_s=settings.row_deadline_s,
-        idle_timeout_s=settings.answer_timeout_s,
-        total_timeout_s=settings.answer_timeout_s,
-    )
-
-
-def _first(errors: BaseExceptionGroup[RunError]) -> RunError:
-    error = errors.exceptions[0]
+def _first(errors: BaseExceptionGroup[SamplingError]) -> RunError:
+    error: BaseException = errors
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    assert isinstance(error, SamplingError)
     return RunError(error.kind, error.reason)

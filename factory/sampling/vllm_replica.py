@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
-import msgspec
-
-from factory.sampling.endpoint import EndpointSettings
 from factory.sampling.errors import RunError
-from factory.sampling.openai import OpenAIEngine
 from factory.sampling.types import Answer, EngineStats, SamplingParams
 from factory.sampling.vllm_server import VLLMServer
+from factory.sampling.weights.held import ServerWeights
+from factory.sampling.weights.routes import ServerGone
 from schemas.records import Message
+
+T = TypeVar("T")
 
 RESTARTS = 3
 WATCH_S = 0.5
@@ -20,15 +22,33 @@ HEALTH_EVERY_S = 10.0
 SILENT = 6  # health checks in a row without an answer, each of up to ten seconds: a busy server is not a sick one
 
 
+class Endpoint(Protocol):
+    """What speaks to one server."""
+
+    @property
+    def stats(self) -> EngineStats: ...
+
+    async def start(self) -> None: ...
+
+    async def sample(self, messages: list[Message], n: int, params: SamplingParams) -> list[Answer]: ...
+
+    async def close(self) -> None: ...
+
+
 class Replica:
     """A server's life. `is_ready` is False while it is started again."""
 
-    def __init__(self, server: VLLMServer, endpoint: EndpointSettings) -> None:
+    def __init__(
+        self, server: VLLMServer, endpoint: Callable[[str], Endpoint], weights: ServerWeights | None = None
+    ) -> None:
+        """`endpoint` is given the base URL of a server that was just started. `weights` None: they never change."""
         self._server = server
         self._endpoint = endpoint
-        self._engine: OpenAIEngine | None = None
-        self._dead: list[OpenAIEngine] = []  # to be closed
-        self._requests: set[asyncio.Task[list[Answer]]] = set()
+        self._weights = weights
+        self._trouble: str | None = None  # that was not seen by looking at the server
+        self._engine: Endpoint | None = None
+        self._dead: list[Endpoint] = []  # to be closed
+        self._requests: set[asyncio.Task[Any]] = set()
         self._deaths = 0
         self._past = EngineStats()  # of the servers that died
 
@@ -47,15 +67,22 @@ class Replica:
     async def start(self) -> None:
         """Raises `RunError` when the server does not come up."""
         await self._server.start()
-        engine = OpenAIEngine(msgspec.structs.replace(self._endpoint, base_url=self._server.base_url))
+        self._trouble = None
+        engine = self._endpoint(self._server.base_url)
         await engine.start()
-        self._engine = engine
+        try:
+            if self._weights is not None:
+                await self._weights.restore()
+        except BaseException:
+            await engine.close()
+            raise
+        self._engine = engine  # with nothing awaited since: weights that come from now on are sent to it
 
-    async def sample(self, messages: list[Message], n: int, params: SamplingParams) -> list[Answer] | None:
-        """The answers, or None when the server died meanwhile."""
+    async def ask(self, work: Callable[[Endpoint], Coroutine[Any, Any, T]]) -> T | None:
+        """What `work` returns, or None when the server died meanwhile."""
         if self._engine is None:
             return None
-        request = asyncio.create_task(self._engine.sample(messages, n, params))
+        request = asyncio.create_task(work(self._engine))
         self._requests.add(request)
         try:
             return await request
@@ -73,6 +100,8 @@ class Replica:
         silent, next_check = 0, loop.time() + HEALTH_EVERY_S
         while self._server.is_alive:
             await asyncio.sleep(WATCH_S)
+            if self._trouble is not None:
+                return self._trouble
             if loop.time() < next_check:
                 continue
             status = await self._server.health()
@@ -83,6 +112,38 @@ class Replica:
             if silent == SILENT:
                 return f"has not answered {SILENT} health checks"
         return "ended"
+
+    async def update(self, *, await_rows: bool) -> float:
+        """Bring the latest weights to the server, unless it is being started: then it gets them there.
+
+        One that dies of it, or that nobody knows the state of, is started again.
+
+        Returns:
+            For how many seconds it drew no token.
+
+        Raises:
+            RunError: it lives, and does not take them.
+        """
+        assert self._weights is not None
+        if not self.is_ready:
+            return 0.0
+        try:
+            return await self._weights.update(await_rows=await_rows)
+        except ServerGone as err:
+            self._part_with(f"broke off an update of its weights ({err})")
+        except RunError as err:
+            if err.kind == "vllm_timeout" or await self._server.health() == 200:
+                raise
+            self._part_with("died of an update of its weights")
+        except asyncio.CancelledError:
+            self._part_with("was left in an update of its weights")
+            raise
+        return 0.0
+
+    def _part_with(self, trouble: str) -> None:
+        """`until_sick` will tell it."""
+        self._trouble = trouble
+        self.give_up()
 
     def give_up(self) -> None:
         """Take no more requests; those that it has end with None."""
@@ -102,7 +163,10 @@ class Replica:
         if self._deaths > RESTARTS:
             raise RunError("vllm_died", f"a vLLM server {trouble}, after {RESTARTS} restarts; {tail}")
         print(f"a vLLM server {trouble}; starting it again ({self._deaths} of {RESTARTS})", file=sys.stderr)
-        await self.start()
+        try:
+            await self.start()
+        except ServerGone as err:
+            self._part_with(f"ended as its weights were restored ({err})")
 
     async def stop(self) -> None:
         self.give_up()

@@ -20,9 +20,16 @@ from factory.sampling.errors import RunError
 INTERPRETER_ENV = "FACTORY_VLLM_PYTHON"
 DEFAULT_INTERPRETER = Path(".venv-vllm/bin/python")
 KEEPER = Path(__file__).with_name("vllm_keeper.py")
+IN_VLLM = Path(__file__).with_name("in_vllm")  # what runs inside vLLM: `weight_receiver`
+EXTENSION, GUARD = "weight_receiver.WeightsWorker", "weight_receiver.Guard"
+SECRET_ENV, SECRET_HEADER = "FACTORY_VLLM_GUARD", "x-factory-guard"  # as `weight_receiver` has them, which needs torch
 SERVER_MODULE = "vllm.entrypoints.openai.api_server"
 SECRET = re.compile(r"KEY|TOKEN(?!IZER)|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 OF_OUR_INTERPRETER = frozenset({"PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__"})
+# What a launcher told this process of its own place in a world of trainers.
+OF_OUR_WORLD = re.compile(
+    r"(LOCAL_|GROUP_|ROLE_)?(RANK|WORLD_SIZE)|CROSS_(RANK|SIZE)|MASTER_(ADDR|PORT)|TORCHELASTIC_.*"
+)
 POLL_S = 0.5
 HEALTH_TIMEOUT_S = 10.0
 LOG_TAIL_LINES = 15
@@ -38,7 +45,12 @@ class Installation(msgspec.Struct, frozen=True):
 
 
 class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How a server is started. `max_model_len` None: the model's own limit. `dtype` None: the checkpoint's own."""
+    """How a server is started. `max_model_len` None: the model's own limit. `dtype` None: the checkpoint's own.
+
+    `secret`: what lets in whoever changes its weights; None: they never change, and it has no routes for that.
+    `update_flags`: what it must be started with for the way that they will come. `gpus`: as CUDA_VISIBLE_DEVICES names
+    them; None: all that this process sees.
+    """
 
     checkpoint: str
     served_name: str
@@ -47,6 +59,9 @@ class ServerSettings(msgspec.Struct, frozen=True, kw_only=True):
     tensor_parallel: int = 1
     gpu_memory_share: float = 0.9
     cpu_cache_gib: int = 1
+    gpus: str | None = None
+    secret: str | None = None
+    update_flags: tuple[str, ...] = ()
     start_timeout_s: float = 900.0
 
 
@@ -84,7 +99,10 @@ def command(installation: Installation, settings: ServerSettings, port: int) -> 
     words += ["--tensor-parallel-size", str(settings.tensor_parallel), "--disable-uvicorn-access-log"]
     # What a record says was drawn must be what was: no sampling defaults of the model's, and its own log-probs.
     words += ["--generation-config", "vllm", "--logprobs-mode", "raw_logprobs"]
-    words += ["--max-model-len", str(context_of(settings)), "--dtype", _dtype(settings)]
+    words += ["--max-model-len", str(context_of(settings)), "--dtype", served_dtype(settings) or "auto"]
+    if settings.secret is not None:
+        words += ["--worker-extension-cls", EXTENSION, "--middleware", GUARD, "--enable-scale-out"]
+        words += settings.update_flags
     if installation.is_cpu:
         words += ["--enforce-eager", *_whole_prefills(context_of(settings))]
     else:
@@ -107,20 +125,29 @@ def context_of(settings: ServerSettings) -> int:
     return length
 
 
-def _dtype(settings: ServerSettings) -> str:
-    """Left to itself vLLM makes 16 bits of a float32 checkpoint; everything else it takes as it is."""
+def served_dtype(settings: ServerSettings) -> str | None:
+    """None: that of the checkpoint. Left to itself vLLM makes 16 bits of float32; everything else it takes as it is."""
     own = open_checkpoint(settings.checkpoint).dtype
-    return settings.dtype or ("float32" if own == "float32" else "auto")
+    return settings.dtype or ("float32" if own == "float32" else None)
 
 
 def environment(installation: Installation, settings: ServerSettings, ours: Mapping[str, str]) -> dict[str, str]:
     """Our environment without anything that looks like a secret: a server of ours needs none."""
-    kept = {name: value for name, value in ours.items() if not SECRET.search(name) and name not in OF_OUR_INTERPRETER}
+    kept = {name: value for name, value in ours.items() if _may_be_handed_on(name)}
     kept |= {"VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
     if installation.is_cpu:
         cache = {"VLLM_TARGET_DEVICE": "cpu", "VLLM_CPU_KVCACHE_SPACE": str(settings.cpu_cache_gib)}
         kept |= {**cache, "VLLM_CPU_OMP_THREADS_BIND": "auto"}
+    if settings.gpus is not None:
+        kept["CUDA_VISIBLE_DEVICES"] = settings.gpus
+    if settings.secret is not None:
+        kept |= {"VLLM_SERVER_DEV_MODE": "1", "PYTHONPATH": str(IN_VLLM), SECRET_ENV: settings.secret}
     return kept
+
+
+def _may_be_handed_on(name: str) -> bool:
+    """Neither a secret nor about this very process."""
+    return not SECRET.search(name) and name not in OF_OUR_INTERPRETER and not OF_OUR_WORLD.fullmatch(name)
 
 
 class VLLMServer:
@@ -132,6 +159,11 @@ class VLLMServer:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
+
+    @property
+    def secret(self) -> str:
+        """What its routes for development ask for."""
+        return self._settings.secret or ""
 
     @property
     def base_url(self) -> str:

@@ -1,1 +1,1 @@
-"""Versions on disk: commit, tag, verify, collect garbage, compare, export."""
+"""Versions on disk: tag, verify, collect garbage, compare, export. A version is committed by `schemas.commit`."""

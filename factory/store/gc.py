@@ -11,12 +11,12 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from factory.store.card import write_card
-from factory.store.locks import commits_held_back, try_hold
+from schemas.card import write_card
 from schemas.datasets import MANIFESTS, first_missing, manifest_path, read_manifest, versions
 from schemas.errors import CorruptError, NotFoundError
 from schemas.folder import TEMPORARY, Folder
 from schemas.local import LocalFolder
+from schemas.locks import commits_held_back, try_hold
 from schemas.manifest import Manifest
 from schemas.tags import TAGS
 

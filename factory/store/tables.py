@@ -11,11 +11,11 @@ from rich.text import Text
 from factory.store.describe import Listed
 from factory.store.diff import Diff
 from factory.store.pass_rates import Bin, PassRates, pass_rates
-from factory.store.visible import visible
 from schemas.datasets import DatasetVersion
 from schemas.manifest import Cost, Manifest
 from schemas.records import Message, Record
 from schemas.shards import columns_of
+from schemas.visible import visible
 
 SAMPLE_CHARS = 2000  # of one field of one row
 BAR_CHARS = 24

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from factory.store.card import write_card
-from factory.store.locks import commits_allowed
+from schemas.card import write_card
 from schemas.datasets import open_version
 from schemas.errors import CorruptError, DataError, NotFoundError
 from schemas.folder import Folder
+from schemas.locks import commits_allowed
 from schemas.tags import Tag, encode_tag, is_tag_name, read_tag, tag_path
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from factory.store.card import CARD, CardState, read_state, render_card
+from schemas.card import CARD, CardState, read_state, render_card
 from schemas.datasets import (
     MANIFESTS,
     DatasetRef,

@@ -18,12 +18,12 @@ from factory.sampling.request import Drawer, Drawn, Missed, derive_seed
 from judges.base import Verifier
 from judges.estimates import INTERVALS, pass_at_k
 from pipelines.ask import Answered, Asked, Draws, asked_messages, dead_letter, to_completion
-from pipelines.metadata import with_metadata
 from pipelines.pass_rate.recipe import PassRateRecipe
 from pipelines.pass_rate.sequential import Count, Stop, fewest_draws, mean_draws
 from pipelines.rows import RowResult, StageTally, rejection
 from pipelines.steps import Graded, Step, not_truncated, run_steps, verify
 from pipelines.tools import Tools
+from schemas.metadata import with_metadata
 from schemas.records import Completion, Message, PassRate, Prompt, Rejection
 
 FACTS = "pass_rate"  # where a row's metadata holds what has no column

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import msgspec
 
 from pipelines.chance import same_text, turn
-from pipelines.metadata import with_metadata
 from pipelines.scores import ROUNDING, Scored
 from schemas.canonical import short_hash
+from schemas.metadata import with_metadata
 from schemas.records import Completion, Judgement, PreferencePair, Prompt
 
 

@@ -12,7 +12,6 @@ from pydantic import Field, field_validator, model_validator
 
 from judges.base import JudgeError
 from judges.registry import make_verifier
-from pipelines.metadata import with_metadata
 from pipelines.recipe import BuildRecipe, JudgeTable, ModelTable
 from pipelines.rows import RowResult, StageTally, rejection
 from pipelines.synthesis.arguments import Kwargs, Wanted, plain_words
@@ -22,6 +21,7 @@ from pipelines.synthesis.conflicts import ALONE, can_stand_together
 from pipelines.synthesis.lineage import KEY, from_seed
 from pipelines.tools import Tools
 from schemas.canonical import canonical_json, prompt_id
+from schemas.metadata import with_metadata
 from schemas.records import Message, Prompt, Rejection
 
 METHOD = "constraints"

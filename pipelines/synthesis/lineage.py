@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.ask import Answered
-from pipelines.metadata import own_metadata
 from schemas.canonical import canonical_json, prompt_id
+from schemas.metadata import own_metadata
 from schemas.records import Message, Prompt
 
 KEY = "synthesis"

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 import msgspec
 
 from judges.base import JudgeError
-from pipelines.metadata import with_row_facts
 from pipelines.rows import StageTally, rejection
 from pipelines.steps import Passed
 from pipelines.traces.answers import READERS, group_answers
 from pipelines.traces.recipe import MajorityTable
 from pipelines.traces.said import FACTS
+from schemas.metadata import with_row_facts
 from schemas.records import Prompt, Rejection, Trace
 
 STAGE = "majority"

@@ -10,7 +10,7 @@ from factory.sampling.reasoning import CLOSE, OPEN, split_reasoning
 from factory.sampling.request import Drawn
 from factory.sampling.types import Answer
 from pipelines.ask import Answered, sample_id, sampled_columns
-from pipelines.metadata import with_metadata
+from schemas.metadata import with_metadata
 from schemas.records import Message, Prompt, Trace
 
 FACTS = "trace"  # where a row's metadata holds what has no column

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from factory.cli import main
-from factory.store.commit import commit
+from schemas.commit import commit
 from schemas.datasets import open_version
 from schemas.folder import Folder
 from schemas.records import Message

@@ -7,7 +7,7 @@ import json
 import pytest
 from scipy import stats
 
-from factory.store.commit import commit
+from schemas.commit import commit
 from schemas.folder import Folder
 from schemas.manifest import StageCount
 from schemas.records import Message

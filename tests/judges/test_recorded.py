@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from factory.store.commit import commit
 from judges.base import JudgeError
 from judges.llm.registry import make_judge
 from schemas.canonical import prompt_id
+from schemas.commit import commit
 from schemas.errors import DataError
 from schemas.folder import Folder
 from schemas.records import Message

@@ -63,6 +63,14 @@ def test_an_abstention_counts_only_where_the_recipe_says_as_what_and_an_error_ne
     assert reward(recipe, {"math": abstain("x"), "rubric": partly(0.5)}, STOPPED).value is None
 
 
+@pytest.mark.parametrize(("score", "counted"), [(0.0, 0.0), (0.98, 0.0), (0.99, 1.0), (1.0, 1.0)])
+def test_a_threshold_makes_a_score_all_or_nothing_and_the_score_is_still_logged(score, counted):
+    recipe = RewardRecipe([Part("code", weight=2.0, threshold=0.99)])
+    found = reward(recipe, {"code": partly(score)}, STOPPED)
+    assert found.value == 2.0 * counted
+    assert found.parts == {"code": score}
+
+
 def test_a_part_of_weight_0_is_only_logged():
     recipe = RewardRecipe([Part("math"), Part("watched", weight=0.0)])
     for watched, logged in ((partly(0.5), 0.5), (abstain("x"), None), (BROKEN, None)):

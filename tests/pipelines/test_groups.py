@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factory.store.commit import commit
 from pipelines.groups import read_groups
+from schemas.commit import commit
 from schemas.datasets import open_version
 from schemas.errors import DataError
 from schemas.folder import Folder

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from factory.store.commit import commit
 from pipelines.mix.choose import copies, numbers, take
 from pipelines.mix.mix import Mix, turns
 from pipelines.mix.recipe import MixRecipe, SourceTable
 from pipelines.mix.shares import allot, largest_that_fits
+from schemas.commit import commit
 from schemas.datasets import open_version
 from schemas.errors import DataError
 from schemas.folder import Folder

@@ -8,11 +8,11 @@ from fnmatch import fnmatchcase
 import pytest
 from msgspec.structs import replace
 
-from factory.store.commit import commit
 from pipelines.terms.examine import examine
 from pipelines.terms.facts import known_licences, known_models, licence_facts, model_facts
 from pipelines.terms.lineage import lineage_of
 from pipelines.terms.use import UseTable, of_licence, of_model
+from schemas.commit import commit
 from schemas.datasets import open_version
 from schemas.folder import Folder
 from schemas.manifest import InputRef, ModelRef

@@ -17,6 +17,17 @@ def test_flags_and_settings_go_over_the_file(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        *[("2026-01-31", "2026-01-31"), ("07:30:00", "07:30:00"), ("2026-01-31T07:30:00Z", "2026-01-31T07:30:00Z")],
+        *[("Be brief.", "Be brief."), ("'0.5'", "0.5"), ("no", "no")],
+    ],
+)
+def test_a_setting_that_is_no_number_is_text(value, read):
+    assert load_recipe(CompletionsRecipe, None, FLAGS, [f"system_prompt={value}"]).system_prompt == read
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("temprature = 1", "unknown key 'temprature'; did you mean 'sampling.temperature'"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from factory.store.commit import commit
 from schemas.canonical import prompt_id
+from schemas.commit import commit
 from schemas.folder import Folder
 from schemas.records import Message
 from tests.factory.store.made import draft

@@ -13,14 +13,20 @@ PUBLISHED = {
     "olmo3-sft-think-7b": ("sft", 5e-5, 1_000_000, 32768, 0.03, 2),
     "olmo3-dpo-think-7b": ("dpo", 8e-8, 128, 16384, 0.1, 1),
 }
+# name: learning rate, batches, prompts, rollouts of each, tokens of an answer, asynchrony, updates of a batch
+PUBLISHED_RLVR = {
+    "olmo3-rlvr-think-7b": (1e-6, 1400, 64, 8, 32768, 1, 1),
+    "olmo3-rlvr-instruct-7b": (1e-6, 450, 64, 8, 8192, 8, 4),
+    "tulu3-rlvr-8b": (3e-7, 440, 224, 1, 2048, 0, 4),
+}
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.toml")))
 def test_every_shipped_recipe_loads(name):
-    kind = name if name in KINDS else PUBLISHED[name][0]
+    kind = name if name in KINDS else "rlvr" if name in PUBLISHED_RLVR else PUBLISHED[name][0]
     recipe = load_training_recipe(kind, name, [])
     assert recipe.kind == kind
-    assert recipe.batch.micro_tokens >= recipe.rows.max_length * (1 if kind == "sft" else 2)
+    assert recipe.batch.micro_tokens >= recipe.rows.max_length * (1 if kind in ("sft", "rlvr") else 2)
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -32,6 +38,35 @@ def test_the_numbers_are_the_published_ones(name):
     assert (recipe.rows.max_length, recipe.schedule.warmup, recipe.epochs) == (max_length, warmup, epochs)
     if kind == "dpo":
         assert (recipe.dpo.loss, recipe.dpo.beta) == ("dpo_norm", 5.0)
+
+
+@pytest.mark.parametrize("name", PUBLISHED_RLVR)
+def test_the_numbers_of_rlvr_are_the_published_ones(name):
+    recipe = load_training_recipe("rlvr", name, [])
+    rollouts, policy = recipe.rollouts, recipe.policy
+    found = (rollouts.prompts, rollouts.per_prompt, rollouts.max_tokens, rollouts.max_age)
+    updates = policy.passes * rollouts.prompts * rollouts.per_prompt // recipe.batch.rows
+    assert (recipe.optimizer.lr, recipe.max_steps, *found, updates) == PUBLISHED_RLVR[name]
+    if name.startswith("olmo3"):
+        assert (policy.clip_low, policy.clip_high, policy.advantages, policy.kl_weight) == (0.2, 0.272, "centred", 0)
+    else:
+        assert (policy.clip_low, policy.clip_high, policy.kl_in, policy.kl_weight) == (0.2, 0.2, "reward", 0.05)
+        assert (recipe.reward.no_end, recipe.reward.parts[0]["weight"]) == (-10.0, 10.0)
+        assert (recipe.value.gamma, recipe.value.lam, recipe.value.weight) == (1.0, 0.95, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["rollouts.max_tokens=4096"], "leaves no room for a prompt in rows.max_length = 4096"),
+        (["rows.max_length=32768"], "more than batch.micro_tokens = 16384"),
+        (["policy.advantages=gae"], r"needs the table \[value\]"),
+        (["kl.budget=5", "watch.prompts=0"], "kl.budget needs"),
+    ],
+)
+def test_what_does_not_go_together_in_rlvr_is_refused(settings, said):
+    with pytest.raises(RecipeError, match=said):
+        load_training_recipe("rlvr", None, settings)
 
 
 @pytest.mark.parametrize(

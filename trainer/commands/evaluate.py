@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+if TYPE_CHECKING:
+    from trainer.evaluate.settings import EvalSettings
+    from trainer.stop import Terminations
+
 app = App(name="eval", help="Evaluate a model: accuracy strict and flex, pass@k, KL to a reference.")
+
+
+Many = Annotated[tuple[str, ...], Parameter(consume_multiple=False, negative="")]
 
 
 @Parameter(name="*")
@@ -27,6 +33,10 @@ class Choices:
     "draw from the likeliest tokens of this share"
     max_tokens: int = 1024
     "of one answer"
+    system_prompt: str | None = None
+    "in place of the prompts' own"
+    set: Many = ()
+    "what the chat template is told besides, as KEY=VALUE: --set chat_template_kwargs.enable_thinking=false"
     reference: str | None = None
     "a checkpoint folder: report the KL of the model from it, on answers at temperature 1"
     kl_data: str | None = None
@@ -48,7 +58,7 @@ class Choices:
 
 
 @app.default
-def evaluate(*, model: str, data: str, choices: Choices | None = None) -> None:
+def evaluate(*, model: str, data: str, choices: Choices | None = None) -> int:
     """Evaluate a model on prompts that name a verifier. The same command again goes on, or prints what is there.
 
     Parameters
@@ -58,20 +68,29 @@ def evaluate(*, model: str, data: str, choices: Choices | None = None) -> None:
     data
         a dataset version of prompts or pass-rate, such as heldout@v1
     """
+    from trainer.evaluate.settings import EvalSettings, parse_ks, parse_settings
+    from trainer.stop import heeding_sigterm
+
+    chosen = choices or Choices()
+    fields = {name: value for name, value in vars(chosen).items() if name not in ("k", "json", "set")}
+    fields |= parse_settings(list(chosen.set))
+    settings = EvalSettings(model=model, data=data, ks=parse_ks(chosen.k), **fields)
+    return heeding_sigterm(str(chosen.out), lambda terminations: _evaluate(settings, chosen.json, terminations))
+
+
+def _evaluate(settings: EvalSettings, json: bool, terminations: Terminations) -> int:
     import msgspec
 
+    from schemas.datasets import workspace
     from trainer.evaluate.page import print_page
     from trainer.evaluate.report import to_json
     from trainer.evaluate.run import evaluate as run
-    from trainer.evaluate.settings import EvalSettings, parse_ks
 
-    chosen = choices or Choices()
-    fields = {name: value for name, value in vars(chosen).items() if name not in ("k", "json")}
-    settings = EvalSettings(model=model, data=data, ks=parse_ks(chosen.k), **fields)
-    report = run(settings, Path(os.environ.get("FACTORY_HOME") or "data"))
-    if not chosen.json:
+    report = run(settings, workspace(), terminations)
+    if json:
+        found = to_json(report)
+        del found["results"]
+        print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
         print_page(report)
-        return
-    found = to_json(report)
-    del found["results"]
-    print(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    return 0

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from trainer.errors import TrainError
+from trainer.metrics.track import TrackerName
 
 if TYPE_CHECKING:
     from trainer.options import Options
     from trainer.stop import Terminations
 
-FAILED, TERMINATED = 1, 75
+FAILED = 1
 Many = Annotated[tuple[str, ...], Parameter(consume_multiple=False, negative="")]
 
 
@@ -39,6 +39,8 @@ class Training:
         a TOML file, or the name of a shipped recipe
     set
         KEY=VALUE over the recipe, for example optimizer.lr=1e-5
+    track
+        send what is measured to this tracker, too; each is an extra of its own
     processes
         how many to train with on this machine; by default one for each GPU, or one on the CPU
     seeds
@@ -51,6 +53,7 @@ class Training:
     eval: Many = ()
     recipe: str | None = None
     set: Many = ()
+    track: TrackerName | None = None
     processes: int | None = None
     seeds: int | None = None
 
@@ -70,18 +73,24 @@ def reward(training: Training) -> int:
     return _train("reward", training)
 
 
+def rlvr(training: Training, *, reward: Literal["random"] | None = None) -> int:
+    """Reinforcement learning with verifiable rewards: GRPO and its kin, or PPO, on prompts or pass-rates.
+
+    Parameters
+    ----------
+    reward
+        random: a control run that is paid by the toss of a coin; what still gets better was not learnt from rewards
+    """
+    control = () if reward is None else (f"reward.control={reward}",)
+    return _train("rlvr", replace(training, set=(*training.set, *control)))
+
+
 def _train(kind: str, training: Training) -> int:
     # Threads that spin while they wait for one another are many times slower where others use the cores too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from trainer.stop import Stopped, Terminations
+    from trainer.stop import heeding_sigterm
 
-    terminations = Terminations(str(training.out))
-    try:
-        with terminations.heeded():
-            return _run(kind, training, terminations)
-    except Stopped as stop:
-        print(stop, file=sys.stderr)
-        return TERMINATED
+    return heeding_sigterm(str(training.out), lambda terminations: _run(kind, training, terminations))
 
 
 def _run(kind: str, training: Training, terminations: Terminations) -> int:
@@ -100,6 +109,7 @@ def _train_seeds(kind: str, training: Training, first_seed: int) -> int:
     flags = [word for data in training.data for word in ("--data", data)]
     flags += [word for version in training.eval for word in ("--eval", version)]
     flags += [word for setting in training.set for word in ("--set", setting)]
+    flags += [] if training.track is None else ["--track", training.track]
     flags += ["--model", str(training.model)]
     flags += [] if training.recipe is None else ["--recipe", training.recipe]
     flags += [] if training.processes is None else ["--processes", str(training.processes)]
@@ -110,23 +120,26 @@ def _train_seeds(kind: str, training: Training, first_seed: int) -> int:
     return code
 
 
-def read_options(kind: str, training: Training) -> Options:
+def read_options(kind: str, training: Training) -> Options[Any]:
     """Recipe and flags, checked. Raises RecipeError."""
     from schemas.datasets import workspace
     from trainer.options import Options
     from trainer.shipped import load_training_recipe
 
+    settings = list(training.set)
+    if training.track is not None:
+        settings.append(f"run.track={training.track}")
     return Options(
         data=training.data,
         held_out=training.eval,
         model=training.model,
         out=training.out,
-        recipe=load_training_recipe(kind, training.recipe, list(training.set)),
+        recipe=load_training_recipe(kind, training.recipe, settings),
         workspace=workspace(),
     )
 
 
-def _run_here(options: Options, terminations: Terminations) -> int:
+def _run_here(options: Options[Any], terminations: Terminations) -> int:
     from trainer.run import run_training
     from trainer.world import fails_first, has_lost_another, join_world, leave_world
 

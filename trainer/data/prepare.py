@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 import numpy as np
@@ -22,7 +21,7 @@ from trainer.data.micro import Document
 from trainer.data.prepared import BATCH_ROWS, SCHEMA, PreparedRow, PreparedVersion, to_batch
 from trainer.data.sources import Source, check_shard
 from trainer.errors import RowsError
-from trainer.files import sync_folder, write_durably
+from trainer.files import replacing, write_durably
 from trainer.rows.errors import UnusableRow
 from trainer.rows.records import row_id, row_name
 
@@ -119,32 +118,26 @@ def check_dropped(preparation: Preparation, max_share: float) -> Counter[str]:
 
 def _prepare_shard(preparation: Preparation, shard: Shard) -> None:
     """The list of dropped rows is there before the rows: where the rows are, so is the list."""
-    preparation.place.mkdir(parents=True, exist_ok=True)
-    file, dropped = preparation.file(shard), list[Dropped]()
-    aside = file.with_suffix(f".tmp-{os.getpid()}")
+    place = preparation.file(shard)
     try:
-        _write_rows(preparation, shard, aside, dropped)
-        lines = b"".join(msgspec.json.encode(row) + b"\n" for row in dropped)
-        write_durably(preparation.dropped_file(shard), lines)
-        aside.replace(file)
-        sync_folder(file.parent)
+        with replacing(place) as file:
+            dropped = _write_rows(preparation, shard, file)
+            lines = b"".join(msgspec.json.encode(row) + b"\n" for row in dropped)
+            write_durably(preparation.dropped_file(shard), lines)
     except OSError as err:
         if err.errno not in NO_SPACE:
             raise
-        raise WriteError(f"{file}: {err.strerror}; make room, and run the same command again") from err
-    finally:
-        aside.unlink(missing_ok=True)
+        raise WriteError(f"{place}: {err.strerror}; make room, and run the same command again") from err
 
 
-def _write_rows(preparation: Preparation, shard: Shard, aside: Path, dropped: list[Dropped]) -> None:
-    version = preparation.source.version
+def _write_rows(preparation: Preparation, shard: Shard, file: BinaryIO) -> list[Dropped]:
+    """Gives those that were dropped."""
+    version, dropped = preparation.source.version, list[Dropped]()
     records = read_records(version.folder, [shard], version.record)
-    with aside.open("wb") as file:
-        with pa.ipc.new_file(file, SCHEMA) as writer:
-            for batch in _batches(_kept(preparation, records, dropped)):
-                writer.write_batch(to_batch(batch))
-        file.flush()
-        os.fsync(file.fileno())
+    with pa.ipc.new_file(file, SCHEMA) as writer:
+        for batch in _batches(_kept(preparation, records, dropped)):
+            writer.write_batch(to_batch(batch))
+    return dropped
 
 
 def _kept(preparation: Preparation, records: Iterator[Record], dropped: list[Dropped]) -> Iterator[PreparedRow]:

@@ -38,8 +38,8 @@ def open_source(text: str, workspace: Path, kinds: Sequence[type[Record]]) -> So
     Raises:
         DataError: no such version, a weight that is not above 0, or a kind that this training does not read.
     """
-    found = _WEIGHT.fullmatch(text)
-    ref, weight = (found[1], float(found[2])) if found else (text, 1.0)
+    ref, weight = _parts(text)
+    weight = 1.0 if weight is None else weight
     if weight <= 0:
         raise DataError(f"{text}: the weight must be above 0; leave the version out to train on none of it")
     version = open_version(ref, workspace)
@@ -48,6 +48,27 @@ def open_source(text: str, workspace: Path, kinds: Sequence[type[Record]]) -> So
     if version.manifest.rows == 0:
         raise DataError(f"{text}: the version has no rows")
     return Source(version, weight)
+
+
+def open_held_out(text: str, workspace: Path, kinds: Sequence[type[Record]]) -> Source:
+    """A version that is evaluated, always all of it.
+
+    Raises:
+        DataError: as `open_source`, or a weight.
+    """
+    ref, weight = _parts(text)
+    if weight is not None:
+        raise DataError(
+            f"--eval {text}: a held-out version is evaluated whole; write --eval {ref}, or make a smaller version with "
+            "`factory mix`"
+        )
+    return open_source(ref, workspace, kinds)
+
+
+def _parts(text: str) -> tuple[str, float | None]:
+    """What names the version, and the weight where one is written."""
+    found = _WEIGHT.fullmatch(text)
+    return (found[1], float(found[2])) if found else (text, None)
 
 
 def check_shard(folder: Folder, shard: Shard) -> None:

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from factory.sampling.checkpoint import checkpoint_revision, open_checkpoint
+from factory.sampling.choice import engine_for
 from factory.sampling.errors import RunError
 from factory.sampling.types import Sampler
 from trainer.evaluate.errors import EvalError
 from trainer.evaluate.settings import EvalSettings
 
-Engine = Literal["transformers", "vllm", "openai"]
-IN_FLIGHT: dict[Engine, int] = {"transformers": 512, "vllm": 256, "openai": 64}
+IN_FLIGHT = {"transformers": 512, "vllm": 256, "openai": 64}
 ROLE = "policy"
 
 
-def choose_engine(settings: EvalSettings) -> Engine:
-    """The engine that was named; else vLLM where there are a GPU and a vLLM, and transformers where not."""
-    if settings.engine != "auto":
-        return settings.engine
-    if settings.is_endpoint:
-        return "openai"
-    return "vllm" if _has_gpu() and _has_vllm() else "transformers"
+def choose_engine(settings: EvalSettings) -> str:
+    """The engine that was named, else the one that suits. Raises RunError: no whole checkpoint."""
+    return engine_for(settings.model).engine if settings.engine == "auto" else settings.engine
 
 
 def revision_of(model: str) -> str:
@@ -34,29 +30,19 @@ def revision_of(model: str) -> str:
         raise EvalError(err.reason) from err
 
 
-def template_opens_thoughts(model: str) -> bool:
+def template_opens_thoughts(model: str, chat_template_kwargs: dict[str, Any]) -> bool:
     """Whether the chat template writes `<think>` itself, so that an answer begins inside the thoughts."""
     from factory.sampling.reasoning import OPEN
     from factory.sampling.rendering import PromptRenderer
     from schemas.records import Message
 
-    asked = PromptRenderer(Path(model)).prompt_text([Message("user", "?")], {})
+    asked = PromptRenderer(Path(model)).prompt_text([Message("user", "?")], chat_template_kwargs)
     return asked.rstrip().endswith(OPEN)
 
 
-def make_sampler(settings: EvalSettings, engine: Engine) -> Sampler:
+def make_sampler(settings: EvalSettings, engine: str) -> Sampler:
     """Not started yet. Raises SamplingError for what is plainly wrong."""
     return _MAKERS[engine](settings)
-
-
-def _has_gpu() -> bool:
-    return any(Path("/dev").glob("nvidia[0-9]*")) or Path("/dev/kfd").exists()
-
-
-def _has_vllm() -> bool:
-    from factory.sampling.vllm import vllm_available
-
-    return vllm_available() is None
 
 
 def _openai(settings: EvalSettings) -> Sampler:
@@ -84,7 +70,7 @@ def _transformers(settings: EvalSettings) -> Sampler:
     )
 
 
-_MAKERS: dict[Engine, Callable[[EvalSettings], Sampler]] = {
+_MAKERS: dict[str, Callable[[EvalSettings], Sampler]] = {
     "openai": _openai,
     "vllm": _vllm,
     "transformers": _transformers,

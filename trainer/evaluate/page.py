@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 
+from schemas.visible import visible
 from trainer.evaluate.figures import Figures, PassAtK, Range
 from trainer.evaluate.kl import Estimate, Estimates
 from trainer.evaluate.report import KL, Report
@@ -47,15 +48,10 @@ def report_page(report: Report) -> RenderableType:
 def _title(report: Report) -> str:
     request, total = report.request, report.total
     asked = f"{request.n} answers each" if request.n > 1 else "one answer each"
-    return _plain(
+    return visible(
         f"{report.model} ({report.engine}, revision {report.revision[:12]}) on {request.data.name}@v"
         f"{request.data.version}: {total.prompts} prompts, {asked}, temperature {request.temperature:g}"
     )
-
-
-def _plain(text: str) -> str:
-    """Names come from files of others: no terminal codes."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _accuracies(report: Report) -> Table:
@@ -95,7 +91,7 @@ def _counted(total: Figures, kind: str) -> list[str]:
 def _kl(kl: KL) -> RenderableType:
     found, gap = kl.found, kl.found.sampler_gap
     data = kl.reference.data
-    title = _plain(
+    title = visible(
         f"KL to {kl.reference.model} on {data.name}@v{data.version}: {found.answers:,} answers at temperature 1, "
         f"{found.tokens:,} tokens, {kl.cut:.1%} cut"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,7 @@ from judges.base import Verifier
 from judges.registry import make_verifier
 from schemas.datasets import open_version
 from schemas.manifest import InputRef
-from schemas.records import Completion, PassRate, PreferencePair, Prompt, Record
+from schemas.records import Completion, Message, PassRate, PreferencePair, Prompt, Record
 from trainer.data.sources import check_shard
 from trainer.evaluate.errors import EvalError
 
@@ -70,6 +71,17 @@ def to_prompt(row: Record) -> Prompt:
         licence=row.licence,
         metadata=row.metadata,
     )
+
+
+def under_system_prompt(prompts: Sequence[Prompt], system_prompt: str | None) -> Sequence[Prompt]:
+    """The prompts as they are asked: `system_prompt`, if there is one, in place of their own. Ids stay."""
+    if system_prompt is None:
+        return prompts
+    system = Message("system", system_prompt)
+    return [
+        msgspec.structs.replace(prompt, prompt=[system, *(turn for turn in prompt.prompt if turn.role != "system")])
+        for prompt in prompts
+    ]
 
 
 def only_verified(found: PromptSet, skip: bool) -> PromptSet:

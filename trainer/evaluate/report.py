@@ -46,6 +46,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     engine: str  # as it was asked for: "auto" too
     name: str | None
     reference: Reference | None
+    system_prompt: str | None = None
+    chat_template_kwargs: dict[str, Any] = {}
 
 
 class KL(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from trainer.evaluate.errors import EvalError
 from trainer.evaluate.figures import Figures, Graded, figures
 from trainer.evaluate.kept import Kept
 from trainer.evaluate.kl import Scored, divergence
-from trainer.evaluate.prompts import PromptSet, only_verified, read_prompts, verifiers_of
+from trainer.evaluate.prompts import PromptSet, only_verified, read_prompts, under_system_prompt, verifiers_of
 from trainer.evaluate.report import (
     KL,
     Reference,
@@ -28,14 +27,17 @@ from trainer.evaluate.report import (
     write_report,
 )
 from trainer.evaluate.sampling import KLAnswers, Sampled, sample
-from trainer.evaluate.scoring import check_same_tokens, score
+from trainer.evaluate.scoring import score
 from trainer.evaluate.settings import EvalSettings, check_settings
+from trainer.rows.vocabulary import check_same_tokens
+from trainer.stop import Terminations
 
 
-def evaluate(settings: EvalSettings, workspace: Path) -> Report:
+def evaluate(settings: EvalSettings, workspace: Path, terminations: Terminations) -> Report:
     """Evaluate, or read the report where the same was evaluated before. A killed run goes on where it was.
 
     Raises:
+        Stopped: after SIGTERM; the answers so far are kept.
         EvalError: the settings, the data or the report that is there do not fit; or too many answers have no verdict.
         DataError: no such dataset version, or it was changed.
         ModelError, SamplingError: the model cannot be loaded, or does not answer.
@@ -49,16 +51,18 @@ def evaluate(settings: EvalSettings, workspace: Path) -> Report:
         check_same(report, request, settings.out)
         return report
     if settings.reference is not None:
-        check_same_tokens(settings.model, settings.reference)
+        check_same_tokens(Path(settings.model), Path(settings.reference), "--reference")
     started = time.monotonic()
     with Kept(settings.kept_path) as kept:
-        kl_prompts = None if kl_set is None else kl_set.prompts
-        sampled = asyncio.run(sample(settings, found.prompts, verifiers, kl_prompts, kept))
+        asked = under_system_prompt(found.prompts, settings.system_prompt)
+        for_kl = None if kl_set is None else under_system_prompt(kl_set.prompts, settings.system_prompt)
+        sampled = terminations.run(sample(settings, asked, verifiers, for_kl, kept))
         kl = _kl(settings, request.reference, sampled.kl)
         report = _report(settings, request, sampled, found.skipped, kl, started)
-        write_answers(sampled, settings.sampling, kept, settings.answers_path)
-        write_report(report, settings.out)
-        kept.remove()
+        with terminations.postponed():
+            write_answers(sampled, settings.sampling, kept, settings.answers_path)
+            write_report(report, settings.out)
+            kept.remove()
     return report
 
 
@@ -86,6 +90,8 @@ def _request(settings: EvalSettings, data: InputRef, kl_data: InputRef | None) -
         engine=settings.engine,
         name=settings.name,
         reference=reference,
+        system_prompt=settings.system_prompt,
+        chat_template_kwargs=settings.chat_template_kwargs,
     )
 
 

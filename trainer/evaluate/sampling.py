@@ -60,7 +60,7 @@ async def sample(
 ) -> Sampled:
     """Raises EvalError when too many answers have no verdict, and SamplingError when the model cannot answer."""
     engine = choose_engine(settings)
-    opened = not settings.is_endpoint and template_opens_thoughts(settings.model)
+    opened = not settings.is_endpoint and template_opens_thoughts(settings.model, settings.chat_template_kwargs)
     sampler = make_sampler(settings, engine)
     drawn = _Drawn(settings, sampler, kept, IN_FLIGHT[engine])
     try:

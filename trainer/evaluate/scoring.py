@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from trainer.model.packed import PackedLogProbs
 
 PACK_TOKENS = 8192
-CLOSE = 1e-2  # of the largest logit: the two ways to the logits differ by rounding alone
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -48,9 +47,7 @@ def score(folder: str, answers: Sequence[Said], pack_tokens: int = PACK_TOKENS) 
     with torch.inference_mode():
         model = _load(folder, max(int(answer.ids.max()) for answer in answers))
         found: list[Floats] = []
-        for number, micro in enumerate(_packs(answers, pack_tokens, _device(model))):
-            if number == 0:
-                _check_head(model, micro, folder)
+        for micro in _packs(answers, pack_tokens, _device(model)):
             found += _by_document(model(micro).logprobs_S, micro)
     del model
     gc.collect()
@@ -59,41 +56,28 @@ def score(folder: str, answers: Sequence[Said], pack_tokens: int = PACK_TOKENS) 
     return found
 
 
-def check_same_tokens(model: str, reference: str) -> None:
-    """Raises ModelError where the two checkpoints call tokens by different numbers."""
-    ours, theirs = _vocabulary(model), _vocabulary(reference)
-    if ours == theirs:
-        return
-    token = next(token for token in {**ours, **theirs} if ours.get(token) != theirs.get(token))
-    raise ModelError(
-        f"--reference {reference}: another tokenizer than {model} ({token!r} is {theirs.get(token)} there, "
-        f"{ours.get(token)} here); a KL is between models with the same tokens"
-    )
-
-
-def _vocabulary(folder: str) -> dict[str, int]:
-    from trainer.rows.loading import load_tokenizer
-
-    vocabulary: dict[str, int] = load_tokenizer(Path(folder)).get_vocab()
-    return vocabulary
-
-
 def _load(folder: str, highest_token: int) -> PackedLogProbs:
     from factory.sampling.transformers import load_model
     from trainer.model.attention import PACKED, register
+    from trainer.model.leak import check_scores
     from trainer.model.load import read_config
     from trainer.model.packed import PackedLogProbs
 
     register()
-    read_config(Path(folder))  # refuses layers through which packed answers would mix
+    config = read_config(Path(folder))  # refuses layers through which packed answers would mix
     try:
-        model = load_model(open_checkpoint(folder), "auto", "auto")
+        plain = load_model(open_checkpoint(folder), "auto", "auto")
     except RunError as err:
         raise ModelError(err.reason) from err
-    if highest_token >= model.get_input_embeddings().num_embeddings:
+    if highest_token >= plain.get_input_embeddings().num_embeddings:
         raise ModelError(f"checkpoint {folder}: has no token {highest_token}; its weights are for another tokenizer")
-    model.set_attn_implementation(PACKED)
-    return PackedLogProbs(model).eval()
+    plain.set_attn_implementation(PACKED)
+    model = PackedLogProbs(plain).eval()
+    try:
+        check_scores(model, config.get_text_config().vocab_size)
+    except ModelError as err:
+        raise ModelError(f"checkpoint {folder}: {err}") from err
+    return model
 
 
 def _device(model: PackedLogProbs) -> Any:  # noqa: ANN401 - torch is imported late
@@ -124,16 +108,3 @@ def _by_document(logprobs_S: Any, micro: MicroBatch) -> list[Floats]:  # noqa: A
     values_S: Floats = logprobs_S.double().cpu().numpy()
     counts = np.bincount(micro.document_S.cpu().numpy(), minlength=micro.n_documents)
     return np.split(values_S, np.cumsum(counts)[:-1])
-
-
-def _check_head(model: PackedLogProbs, micro: MicroBatch, folder: str) -> None:
-    """Refuse a model that does something to its logits behind the last layer, such as scaling or capping them."""
-    import torch
-
-    plain: Any = model.model
-    asked = {"position_ids": micro.positions_T[None], "documents": micro.documents, "use_cache": False}
-    own_V = plain(input_ids=micro.ids_T[None], logits_to_keep=1, **asked).logits[0, -1].float()
-    hidden_D = getattr(plain, plain.base_model_prefix)(input_ids=micro.ids_T[None], **asked).last_hidden_state[0, -1]
-    ours_V = plain.get_output_embeddings()(hidden_D).float()
-    if not torch.allclose(own_V, ours_V, rtol=0, atol=CLOSE * max(1.0, float(own_V.abs().max()))):
-        raise ModelError(f"checkpoint {folder}: {type(plain).__name__} changes its logits after the last layer")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+from pydantic import Field
 
+from factory.sampling.choice import is_url
 from factory.sampling.types import SamplingParams
+from schemas.recipes import Table, load_recipe
 from trainer.evaluate.errors import EvalError
+from trainer.rows.chat_tokenizer import RESERVED
 
 EngineName = Literal["auto", "transformers", "vllm", "openai"]
 MOST_ANSWERS = 4096  # to one prompt
@@ -24,6 +28,8 @@ class EvalSettings(msgspec.Struct, frozen=True, kw_only=True):
     temperature: float = 0.0
     top_p: float = 1.0
     max_tokens: int = 1024
+    system_prompt: str | None = None  # in place of the prompts' own
+    chat_template_kwargs: dict[str, Any] = {}
     reference: str | None = None
     kl_data: str | None = None  # None: `data`
     limit: int | None = None  # prompts, from the first on
@@ -35,7 +41,7 @@ class EvalSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_endpoint(self) -> bool:
-        return self.model.startswith(("http://", "https://"))
+        return is_url(self.model)
 
     @property
     def answers_path(self) -> Path:
@@ -65,8 +71,24 @@ class EvalSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     def _params(self, temperature: float, top_p: float, tokens: bool) -> SamplingParams:
         return SamplingParams(
-            temperature=temperature, top_p=top_p, max_tokens=self.max_tokens, logprobs=tokens, token_ids=tokens
+            temperature=temperature,
+            top_p=top_p,
+            max_tokens=self.max_tokens,
+            logprobs=tokens,
+            token_ids=tokens,
+            chat_template_kwargs=self.chat_template_kwargs,
         )
+
+
+class _Settable(Table):
+    """What `--set KEY=VALUE` can say of an evaluation."""
+
+    chat_template_kwargs: dict[str, Any] = Field(default={})
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """Fields of `EvalSettings`. Raises RecipeError: an unknown key, or none at all."""
+    return load_recipe(_Settable, None, {}, settings).model_dump()
 
 
 def parse_ks(text: str | None) -> tuple[int, ...]:
@@ -81,8 +103,8 @@ def parse_ks(text: str | None) -> tuple[int, ...]:
 
 def check_settings(settings: EvalSettings) -> None:
     """Raises EvalError for what can be seen without opening a file."""
-    for problem in (_bad_numbers(settings), _bad_draws(settings), _bad_engine(settings), _bad_out(settings)):
-        if problem is not None:
+    for check in (_bad_numbers, _bad_draws, _bad_engine, _bad_template, _bad_out):
+        if (problem := check(settings)) is not None:
             raise EvalError(problem)
 
 
@@ -119,6 +141,12 @@ def _bad_engine(settings: EvalSettings) -> str | None:
         return "--reference needs the model's own log-probs; give --model as a checkpoint folder"
     if settings.kl_data is not None and settings.reference is None:
         return "--kl-data is for --reference CKPT; give both or neither"
+    return None
+
+
+def _bad_template(settings: EvalSettings) -> str | None:
+    if taken := sorted(RESERVED & settings.chat_template_kwargs.keys()):
+        return f"--set chat_template_kwargs.{taken[0]}: not for a template to be told; leave it out"
     return None
 
 

@@ -53,6 +53,11 @@ class MetricsLog:
     ) -> None:
         self.close()
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether there are lines, of this process or of an earlier one."""
+        return self.path.stat().st_size > 0
+
     def write(self, step: int, values: Mapping[str, Value], kind: Kind = "train") -> None:
         """One line, which other processes see at once. Numbers are plain Python numbers.
 

@@ -19,6 +19,16 @@ class Panel(msgspec.Struct, frozen=True, kw_only=True):
 
 
 PANELS = (
+    Panel(title="Reward of rollouts", names=("reward",), unit="reward"),
+    Panel(title="Length of rollouts", names=("rollouts/tokens_correct", "rollouts/tokens_wrong"), unit="tokens"),
+    Panel(title="Rollouts that came to an end", names=("rollouts/ended",), unit="share"),
+    Panel(title="Groups without a gradient", names=("groups/no_gradient",), unit="share"),
+    Panel(title="Entropy of the policy", names=("entropy",), unit="nats/token"),
+    Panel(title="Sampler against trainer", names=("sampler/logprob_gap", "sampler/kl_k3"), unit="nats/token"),
+    Panel(title="Tokens held back by the clip", names=("policy/clipped_high", "policy/clipped_low"), unit="share"),
+    Panel(title="KL of an update", names=("policy/kl_k1", "policy/kl_k3"), unit="nats/token"),
+    Panel(title="KL to the reference", names=("reference/kl_k1", "reference/kl_k3"), unit="nats/token"),
+    Panel(title="Value", names=("value/mean", "value/return"), unit="reward"),
     Panel(title="Loss", names=("loss",), unit="loss"),
     Panel(title="Negative log-likelihood of chosen", names=("loss/nll",), unit="nats/token"),
     Panel(title="Reward margin", names=("rewards/margins",), unit="reward"),
@@ -32,7 +42,7 @@ PANELS = (
     Panel(title="Tokens of a step", names=("tokens", "trained_tokens"), unit="tokens"),
     Panel(title="Rows of a step", names=("rows",), unit="rows"),
     Panel(title="Speed", names=("tokens_per_s",), unit="tokens/s"),
-    Panel(title="Time of a step", names=("seconds",), unit="seconds"),
+    Panel(title="Time of a step", names=("seconds", "rollout_seconds"), unit="seconds"),
     Panel(title="Model FLOPs utilisation", names=("mfu",), unit="share of the peak"),
     Panel(title="GPU memory, peak", names=("gpu_gib",), unit="GiB", plain=True),
 )

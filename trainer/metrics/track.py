@@ -11,14 +11,16 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import redirect_stdout
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 
 from trainer.errors import TrainError
 
 PROJECT = "synthetic-data-factory"
+TrackerName = Literal["mlflow", "tensorboard", "trackio", "wandb"]  # package and extra are called the same
 
 
 class Tracked(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +29,7 @@ class Tracked(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     folder: Path  # the run's own; local trackers write below it
     settings: dict[str, Any] = {}  # the resolved recipe
-    resumed_at: int | None = None  # the step that a resumed run goes on from
+    resumed_at: int | None = None  # the step that a resumed run goes on from; 0: killed before it saved anything
 
 
 class Tracker(Protocol):
@@ -40,7 +42,7 @@ class TensorBoard:
     """Event files in RUN/tensorboard."""
 
     def __init__(self, run: Tracked) -> None:
-        _need("tensorboard", "tensorboard")
+        _need("tensorboard")
         from torch.utils.tensorboard import SummaryWriter
 
         # What an earlier process wrote of later steps is hidden.
@@ -61,7 +63,7 @@ class Trackio:
     """Trackio's local database, in TRACKIO_DIR."""
 
     def __init__(self, run: Tracked) -> None:
-        self._trackio = _need("trackio", "trackio")
+        self._trackio = _need("trackio")
         with redirect_stdout(sys.stderr):  # it says where it writes; our own output may be JSON
             self._run = self._trackio.init(
                 project=PROJECT,
@@ -88,7 +90,7 @@ class Wandb:
         mode = os.environ.get("WANDB_MODE", "offline")
         if mode == "offline":
             os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # read when the package is imported
-        self._run = _need("wandb", "wandb").init(
+        self._run = _need("wandb").init(
             project=PROJECT, name=run.name, group=run.name, dir=str(run.folder), config=run.settings, mode=mode
         )
 
@@ -104,7 +106,7 @@ class MLflow:
 
     def __init__(self, run: Tracked) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when the package is imported
-        self._mlflow = _need("mlflow", "mlflow")
+        self._mlflow = _need("mlflow")
         if "MLFLOW_TRACKING_URI" not in os.environ:
             self._mlflow.set_tracking_uri(f"sqlite:///{(run.folder / 'mlflow.db').absolute()}")
         self._mlflow.set_experiment(PROJECT)
@@ -128,9 +130,15 @@ TRACKERS: dict[str, Callable[[Tracked], Tracker]] = {
 
 def open_tracker(name: str, run: Tracked) -> Tracker:
     """Raises TrainError: no such tracker, or its package is not installed."""
-    if name not in TRACKERS:
-        raise TrainError(f"unknown tracker {name!r}; known: {', '.join(sorted(TRACKERS))}")
+    _check_known(name)
     return TRACKERS[name](run)
+
+
+def check_installed(name: str) -> None:
+    """The same, before a run has done anything, and without an import."""
+    _check_known(name)
+    if find_spec(name) is None:
+        raise _missing(name)
 
 
 def scalars(values: Mapping[str, Any]) -> dict[str, float]:
@@ -142,15 +150,24 @@ def scalars(values: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def _need(package: str, extra: str) -> Any:  # noqa: ANN401 - a module without types
+def _check_known(name: str) -> None:
+    if name not in TRACKERS:
+        raise TrainError(f"unknown tracker {name!r}; known: {', '.join(sorted(TRACKERS))}")
+
+
+def _need(name: str) -> Any:  # noqa: ANN401 - a module without types
     try:
-        return import_module(package)
+        return import_module(name)
     except ModuleNotFoundError as err:
-        if err.name != package:
+        if err.name != name:
             raise
-        raise TrainError(
-            f"tracker {extra}: the package {package} is not installed: pip install 'synthetic-data-factory[{extra}]'"
-        ) from err
+        raise _missing(name) from err
+
+
+def _missing(name: str) -> TrainError:
+    return TrainError(
+        f"tracker {name}: the package {name} is not installed: pip install 'synthetic-data-factory[{name}]'"
+    )
 
 
 def _code_block(settings: dict[str, Any]) -> str:

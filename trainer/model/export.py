@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,28 @@ from trainer.model.quiet import without_progress_bars
 from trainer.recipe import LoraTable
 
 RECORD = "training.json"  # what made the checkpoint
+GENERATION = "generation_config.json"
 # Whatever belongs to a checkpoint besides weights and config: taken over from the one that training began with.
 TAKEN_OVER = (*TOKENIZERS, *TEMPLATES, *(name for name in SETTINGS if name != CONFIG))
 _ADAPTED = ".base_layer.weight"
 
 
-def export(model: Any, weights: dict[str, Tensor], base: Path, out: Path, record: dict[str, Any]) -> None:  # noqa: ANN401
+def export(
+    model: Any,  # noqa: ANN401 - transformers is untyped
+    weights: dict[str, Tensor],
+    base: Path,
+    out: Path,
+    *,
+    end_ids: Iterable[int],
+    record: dict[str, Any],
+) -> None:
     """Write `out`, which must not be there. Killed at any point, `out` is whole or absent.
 
     Args:
         model: the transformers model, for its config and its way of saving; its own weights are not looked at
         weights: all of them, by the names that the model saves under
+        base: the checkpoint that training began with, for tokenizer, template and settings
+        end_ids: the tokens that end an answer in the rows: where whoever draws from the model must stop
 
     Raises:
         WriteError: no space, or `out` is there.
@@ -38,6 +50,7 @@ def export(model: Any, weights: dict[str, Tensor], base: Path, out: Path, record
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         _write(model, weights, base, aside)
+        _stop_at(end_ids, aside / GENERATION)
         (aside / RECORD).write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
         sync_tree(aside)
         if out.exists():
@@ -60,6 +73,16 @@ def _write(model: Any, weights: dict[str, Tensor], base: Path, folder: Path) -> 
     for pattern in TAKEN_OVER:
         for file in base.glob(pattern):
             shutil.copyfile(file, folder / file.name)
+
+
+def _stop_at(end_ids: Iterable[int], file: Path) -> None:
+    """transformers and vLLM stop at the `eos_token_id` of this file. One that names the same tokens stays as it is."""
+    settings = msgspec.json.decode(file.read_bytes(), type=dict[str, Any]) if file.exists() else {}
+    named, wanted = settings.get("eos_token_id"), sorted(end_ids)
+    if sorted(named if isinstance(named, list) else [named], key=str) == sorted(wanted, key=str):
+        return
+    settings["eos_token_id"] = wanted[0] if len(wanted) == 1 else wanted
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
 
 
 def plain_names(weights: dict[str, Tensor], lora: LoraTable | None) -> dict[str, Tensor]:

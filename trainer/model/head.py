@@ -1,4 +1,4 @@
-"""The last layer, in chunks: log-probs of chosen tokens without ever holding the logits of all of them.
+"""The last layer, in chunks: log-probs of chosen tokens without ever holding the logits of all of them. And values.
 
 For a vocabulary of 150,000 and 8,192 tokens the logits alone are 5 GB in fp32. Here the forward pass keeps one number a
 token (the log of the sum of exponentials); the backward pass makes each chunk's logits again.
@@ -20,29 +20,49 @@ LEAST_CHUNK = 256  # tokens
 
 
 class TokenScores(NamedTuple):
-    """Of each trained token (S,), in fp32: its log-prob, and log sum_v p(v)^2, that of the policy's typical token.
+    """Of each trained token (S,), in fp32: its log-prob; and of the policy where it is foretold, without gradients,
 
-    The second costs another pass over the logits: it is None unless it was asked for.
+    typical_S: log sum_v p(v)^2, the log-prob of a typical token
+    entropy_S: -sum_v p(v) log p(v), in nats
+
+    These cost another pass over the logits each: they are None unless they were asked for.
     """
 
     logprobs_S: Tensor
-    typical_S: Tensor | None
+    typical_S: Tensor | None = None
+    entropy_S: Tensor | None = None
+
+
+class _How(NamedTuple):
+    chunk: int  # tokens at a time
+    typical: bool
+    entropy: bool
 
 
 class ScoringHead(nn.Linear):
     """A model's `lm_head` that also gives log-probs. It owns the weight, so ZeRO-3 gathers it around `forward`."""
 
-    def forward(self, hidden_SD: Tensor, targets_S: Tensor | None = None, typical: bool = False) -> Any:  # noqa: ANN401
+    def forward(
+        self, hidden_SD: Tensor, targets_S: Tensor | None = None, typical: bool = False, entropy: bool = False
+    ) -> Any:  # noqa: ANN401
         """With targets (S,): their `TokenScores`. Without: the logits, as a linear layer gives them."""
         if targets_S is None:
             return super().forward(hidden_SD)
-        how = _chunk_size(self.out_features, hidden_SD.device), typical
+        how = _How(_chunk_size(self.out_features, hidden_SD.device), typical, entropy)
         found = _Scores.apply(hidden_SD, self.weight, self.bias, targets_S, how)  # type: ignore[no-untyped-call]
-        return TokenScores(found[0], found[1] if typical else None)
+        return TokenScores(found[0], found[1] if typical else None, found[2] if entropy else None)
+
+
+class ValueHead(nn.Linear):
+    """A model's `score` that computes in fp32, whatever its weights are: between 8 and 16 bf16 has steps of 1/16."""
+
+    def forward(self, hidden_SD: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.float()
+        return nn.functional.linear(hidden_SD.float(), self.weight.float(), bias)
 
 
 class _Scores(torch.autograd.Function):
-    """log softmax(h W' + b) at the targets, in fp32: logit minus log-sum-exp. And log sum p^2, without gradient."""
+    """log softmax(h W' + b) at the targets, in fp32: logit minus log-sum-exp. The rest of `TokenScores` beside it."""
 
     @staticmethod
     def forward(
@@ -51,25 +71,26 @@ class _Scores(torch.autograd.Function):
         weight_VD: Tensor,
         bias_V: Tensor | None,
         targets_S: Tensor,
-        how: tuple[int, bool],
-    ) -> tuple[Tensor, Tensor]:
-        chunk, typical = how
+        how: _How,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         logprobs_S = torch.empty(len(targets_S), dtype=torch.float32, device=hidden_SD.device)
-        norms_S, typical_S = torch.empty_like(logprobs_S), torch.empty_like(logprobs_S)
-        for rows in _chunks(len(targets_S), chunk):
+        norms_S, typical_S, entropy_S = (torch.empty_like(logprobs_S) for _ in range(3))
+        for rows in _chunks(len(targets_S), how.chunk):
             logits_CV = nn.functional.linear(hidden_SD[rows], weight_VD, bias_V).float()
             norms_S[rows] = torch.logsumexp(logits_CV, dim=-1)
             logprobs_S[rows] = logits_CV.gather(1, targets_S[rows, None])[:, 0] - norms_S[rows]
-            if typical:
+            if how.entropy:
+                entropy_S[rows] = torch.special.entr((logits_CV - norms_S[rows, None]).exp_()).sum(-1)
+            if how.typical:
                 typical_S[rows] = torch.logsumexp(logits_CV.mul_(2), dim=-1) - 2 * norms_S[rows]
         ctx.save_for_backward(hidden_SD, weight_VD, bias_V, targets_S, norms_S)
-        ctx.chunk = chunk
-        ctx.mark_non_differentiable(typical_S)
-        return logprobs_S, typical_S
+        ctx.chunk = how.chunk
+        ctx.mark_non_differentiable(typical_S, entropy_S)
+        return logprobs_S, typical_S, entropy_S
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_S: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
+    def backward(ctx: Any, grad_S: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401
         hidden_SD, weight_VD, bias_V, targets_S, norms_S = ctx.saved_tensors
         grad_hidden_SD = torch.empty_like(hidden_SD)
         # Summed over the chunks in fp32: half precision would lose the small ones.
@@ -120,6 +141,15 @@ def make_scoring(head: nn.Module) -> None:
     Raises:
         TypeError: it is no plain linear layer.
     """
-    if type(head) not in (nn.Linear, ScoringHead):
-        raise TypeError(f"the model's output layer is a {type(head).__name__}, not a linear layer")
-    head.__class__ = ScoringHead
+    _make(head, ScoringHead, "output")
+
+
+def make_valuing(score: nn.Module) -> None:
+    """The same for a `score` layer, which becomes a `ValueHead`. Raises TypeError."""
+    _make(score, ValueHead, "score")
+
+
+def _make(layer: nn.Module, kind: type[nn.Linear], name: str) -> None:
+    if type(layer) not in (nn.Linear, kind):
+        raise TypeError(f"the model's {name} layer is a {type(layer).__name__}, not a linear layer")
+    layer.__class__ = kind

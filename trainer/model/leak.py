@@ -17,7 +17,7 @@ from trainer.data.micro import Document, MicroBatch, make_micro
 from trainer.errors import ModelError
 from trainer.model.attention import PACKED
 from trainer.model.head import TokenScores
-from trainer.model.packed import PackedModel, PackedRewards, backbone_of, name_of, plain_model
+from trainer.model.packed import PackedLogProbs, PackedModel, PackedRewards, backbone_of, name_of, plain_model
 
 LENGTHS = (13, 29, 7)  # of the documents that are packed for the check; the second is watched
 WINDOW = 8  # what sliding windows are for the check, so that they cut its documents
@@ -39,8 +39,13 @@ def check_packing(
     model.eval()
     draws = [_documents(vocabulary, seed) for seed in (0, 1)]
     draws[1][1] = draws[0][1]
-    first, second = (_values(run(make_micro(documents, [0], device)), documents) for documents in draws)
-    alone = _values(run(make_micro([draws[0][1]], [0], device)), [draws[0][1]])
+    is_of_tokens = not isinstance(model, PackedRewards)
+
+    def values(documents: list[Document]) -> list[Tensor]:
+        return _by_document(run(make_micro(documents, [0], device)), documents, is_of_tokens)
+
+    first, second = (values(documents) for documents in draws)
+    alone = values([draws[0][1]])
     moved = _gap(first[1], second[1])
     # Which tokens an expert gets together depends on all documents, and with it how its sums are rounded.
     allowed = _tolerance(model) if _has_experts(model) else 0.0
@@ -77,17 +82,17 @@ def check_scores(model: PackedModel, vocabulary: int, device: torch.device | Non
     if not gap <= _tolerance(model):
         raise ModelError(
             f"{name_of(model)}: gets other values here than from transformers (by up to {gap:.2g}): it scales or caps "
-            "its logits, or masks its attention in a way that is not known here; it cannot be trained"
+            "its logits, or masks its attention in a way that is not known here; it can be neither trained nor scored"
         )
     model.train(was_training)
 
 
 def _as_transformers(model: PackedModel, micro: MicroBatch) -> Tensor:
-    """Log-probs (S,) or reward (1,) of a single document."""
-    if isinstance(model, PackedRewards):
+    """Log-probs (S,), values (S,) or reward (1,) of a single document."""
+    if not isinstance(model, PackedLogProbs):
         hidden_TD = backbone_of(model)(input_ids=micro.ids_T[None], use_cache=False).last_hidden_state[0]
-        reward: Tensor = model.model.score(hidden_TD[-1]).float()
-        return reward
+        scores_T: Tensor = model.model.score(hidden_TD)[:, 0].float()
+        return scores_T[-1:] if isinstance(model, PackedRewards) else scores_T[micro.places_S]
     logits_TV = model.model(input_ids=micro.ids_T[None], use_cache=False).logits[0].float()
     return torch.log_softmax(logits_TV, dim=-1)[micro.places_S, micro.targets_S]
 
@@ -126,8 +131,7 @@ def _documents(vocabulary: int, seed: int) -> list[Document]:
     ]
 
 
-def _values(found: Tensor | TokenScores, documents: list[Document]) -> list[Tensor]:
-    """Log-probs of each document's tokens, or its reward."""
-    if isinstance(found, TokenScores):
-        return list(torch.split(found.logprobs_S, [len(document.ids) - 1 for document in documents]))
-    return list(torch.split(found, 1))
+def _by_document(found: Tensor | TokenScores, documents: list[Document], is_of_tokens: bool) -> list[Tensor]:
+    """Log-probs or values of each document's tokens, or its reward."""
+    values = found.logprobs_S if isinstance(found, TokenScores) else found
+    return list(torch.split(values, [len(document.ids) - 1 if is_of_tokens else 1 for document in documents]))

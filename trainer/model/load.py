@@ -9,11 +9,16 @@ import torch
 
 from trainer.errors import ModelError
 from trainer.model.attention import PACKED, register
-from trainer.model.packed import PackedLogProbs, PackedModel, PackedRewards
+from trainer.model.packed import PackedLogProbs, PackedModel, PackedRewards, PackedValues
 from trainer.model.quiet import without_reports
 from trainer.recipe import LoraTable, TrainRecipe
 
-HEADS: dict[str, type[PackedLogProbs] | type[PackedRewards]] = {"logprobs": PackedLogProbs, "reward": PackedRewards}
+Head = Literal["logprobs", "reward", "value"]
+HEADS: dict[Head, type[PackedLogProbs] | type[PackedRewards] | type[PackedValues]] = {
+    "logprobs": PackedLogProbs,
+    "reward": PackedRewards,
+    "value": PackedValues,
+}
 ATTENTION_LAYERS = ("full_attention", "sliding_attention")
 DROPOUTS = (
     *("attention_dropout", "attn_pdrop", "resid_pdrop", "embd_pdrop", "dropout"),
@@ -21,8 +26,10 @@ DROPOUTS = (
 )
 
 
-def load_packed(folder: Path, recipe: TrainRecipe, head: Literal["logprobs", "reward"]) -> PackedModel:
+def load_packed(folder: Path, recipe: TrainRecipe, head: Head) -> PackedModel:
     """The model in training mode, in the recipe's dtype, with adapters where it asks for them.
+
+    Rewards and values are of a sequence classifier; made from a language model, its `score` begins at random.
 
     Raises:
         ModelError: no checkpoint, or a kind of model whose documents would mix when packed.
@@ -65,10 +72,10 @@ def dtype_of(name: str) -> torch.dtype:
     return torch.bfloat16 if name == "bf16" else torch.float32
 
 
-def _load(folder: Path, config: Any, recipe: TrainRecipe, head: str) -> Any:  # noqa: ANN401 - transformers is untyped
+def _load(folder: Path, config: Any, recipe: TrainRecipe, head: Head) -> Any:  # noqa: ANN401 - transformers is untyped
     if recipe.model.dropout is not None:
         _set_dropout(folder, config, recipe.model.dropout)
-    if head == "reward":
+    if head != "logprobs":
         config.num_labels = 1
         if config.pad_token_id == config.eos_token_id:
             # transformers would take the reward before all padding at the end, and with it before the end token.
@@ -88,9 +95,9 @@ def _load(folder: Path, config: Any, recipe: TrainRecipe, head: str) -> Any:  # 
     return model
 
 
-def _check_whole(folder: Path, found: dict[str, Any], head: str) -> None:
-    """Weights that the files do not have would be random. A reward's last layer may be."""
-    missing = [name for name in sorted(found["missing_keys"]) if head != "reward" or not name.startswith("score.")]
+def _check_whole(folder: Path, found: dict[str, Any], head: Head) -> None:
+    """Weights that the files do not have would be random. The last layer of rewards and values may be."""
+    missing = [name for name in sorted(found["missing_keys"]) if head == "logprobs" or not name.startswith("score.")]
     if missing or found["mismatched_keys"]:
         names = ", ".join([*missing, *(str(key[0]) for key in found["mismatched_keys"])][:3])
         raise ModelError(
@@ -98,13 +105,13 @@ def _check_whole(folder: Path, found: dict[str, Any], head: str) -> None:
         )
 
 
-def _class_of(folder: Path, config: Any, head: str) -> Any:  # noqa: ANN401 - transformers is untyped
+def _class_of(folder: Path, config: Any, head: Head) -> Any:  # noqa: ANN401 - transformers is untyped
     """The model's class. Raises ModelError when its attention cannot be exchanged."""
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
 
     known: Any = MODEL_FOR_CAUSAL_LM_MAPPING
     what = "language model"
-    if head == "reward":
+    if head != "logprobs":
         known, what = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING, "sequence classifier"
     if type(config) not in known:
         raise ModelError(f"checkpoint {folder}: transformers has no {what} of type {config.model_type}")

@@ -1,4 +1,4 @@
-"""A model around a model: packed documents in, log-probs of their trained tokens (or one reward each) out."""
+"""A model around a model: packed documents in; log-probs or values of their trained tokens, or one reward each, out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.errors import ModelError
-from trainer.model.head import TokenScores, make_scoring
+from trainer.model.head import TokenScores, make_scoring, make_valuing
 
 if TYPE_CHECKING:
     from trainer.data.micro import MicroBatch
@@ -25,9 +25,10 @@ class PackedLogProbs(nn.Module):
         except TypeError as err:
             raise ModelError(f"{name_of(self)}: {err}; this model cannot be trained here") from err
 
-    def forward(self, micro: MicroBatch, typical: bool = False) -> TokenScores:
-        hidden_TD = _hidden(self, micro)
-        scores: TokenScores = self.model.get_output_embeddings()(hidden_TD[micro.places_S], micro.targets_S, typical)
+    def forward(self, micro: MicroBatch, typical: bool = False, entropy: bool = False) -> TokenScores:
+        """`typical`, `entropy`: which of the scores that cost extra are wanted."""
+        hidden_SD = _hidden(self, micro)[micro.places_S]
+        scores: TokenScores = self.model.get_output_embeddings()(hidden_SD, micro.targets_S, typical, entropy)
         return scores
 
 
@@ -47,7 +48,28 @@ class PackedRewards(nn.Module):
         return rewards_N
 
 
-PackedModel = PackedLogProbs | PackedRewards
+class PackedValues(nn.Module):
+    """A sequence classifier with one label. `forward` gives the value (S,) before each trained token, in fp32.
+
+    Before the token: at the place where it is foretold, which knows nothing of it.
+    """
+
+    def __init__(self, model: Any) -> None:  # noqa: ANN401 - transformers is untyped
+        super().__init__()
+        self.model = model
+        score: Any = getattr(model, "score", None)
+        try:
+            make_valuing(getattr(score, "base_layer", score))  # adapters wrap it
+        except TypeError as err:
+            raise ModelError(f"{name_of(self)}: {err}; no value model can be made of it here") from err
+
+    def forward(self, micro: MicroBatch) -> Tensor:
+        hidden_TD = _hidden(self, micro)
+        values_S: Tensor = self.model.score(hidden_TD[micro.places_S])[:, 0].float()
+        return values_S
+
+
+PackedModel = PackedLogProbs | PackedRewards | PackedValues
 
 
 def plain_model(model: PackedModel) -> Any:  # noqa: ANN401 - transformers is untyped

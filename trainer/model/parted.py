@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 from trainer.engine import parting
-from trainer.model.load import load_packed
+from trainer.model.load import Head, load_packed
 from trainer.model.packed import PackedModel, plain_model
 from trainer.recipe import TrainRecipe
 
 
-def load_for_engine(folder: Path, recipe: TrainRecipe, head: Literal["logprobs", "reward"]) -> PackedModel:
+def load_for_engine(folder: Path, recipe: TrainRecipe, head: Head) -> PackedModel:
     """The model as the recipe's engine wants it: whole, or under ZeRO-3 this rank's part. Raises ModelError."""
     with parting(recipe):
         model = load_packed(folder, recipe, head)

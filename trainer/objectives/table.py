@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainer.data.micro import MicroBatch
 from trainer.model.head import TokenScores
+from trainer.model.load import Head
 from trainer.model.packed import PackedModel, document_sums
 from trainer.objectives.base import Measure, Outcome, Term
 from trainer.objectives.preference import (
@@ -29,7 +30,7 @@ class Objective(NamedTuple):
     """`loss(model, micro, reference_N)` runs the model; `reference_N` is the reference's sum for each document."""
 
     unit: Unit
-    head: Literal["logprobs", "reward"]
+    head: Head
     needs_reference: bool
     loss: Callable[[PackedModel, MicroBatch, Tensor | None], Outcome]
 

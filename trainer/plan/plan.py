@@ -13,10 +13,11 @@ from trainer.data.prepare import Preparation, check_dropped, open_prepared, prep
 from trainer.data.prepared import PreparedVersion
 from trainer.data.steps import Rows, Span, plan_spans
 from trainer.errors import TrainError
+from trainer.files import clear_left
 from trainer.flops import PEAKS, peak_flops, size_of
 from trainer.model.load import read_config
 from trainer.objectives.table import objective_of
-from trainer.options import Options, open_inputs
+from trainer.options import Options, check_options, open_inputs
 from trainer.plan.memory import Memory, knob, memory_of, network_of
 from trainer.recipe import Recipe, identity
 
@@ -59,6 +60,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def make_plan(options: Options, machine: Machine) -> Plan:
     """Raises what the run itself would raise about data, model and recipe."""
     recipe = options.recipe
+    check_options(options)
+    clear_left(options.cache)
     inputs = open_inputs(options)
     for preparation in (*inputs.train, *inputs.held_out):
         prepare(preparation)

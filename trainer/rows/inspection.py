@@ -142,7 +142,10 @@ class Inspector:
         chat = self._renderer.tokenizer
         for end in sorted(chat.end_ids - chat.stop_ids):
             ended = f"the template ends an answer with {chat.token(end)}"
-            yield f"{ended}, where generation_config.json does not stop: add {end} to its eos_token_id"
+            yield (
+                f"{ended}, where generation_config.json does not stop; the trained checkpoint's will, and this one does "
+                f"once you add {end} to its eos_token_id"
+            )
 
 
 def render_record(record: Record, renderer: Renderer, where: str) -> tuple[Rendered, ...]:

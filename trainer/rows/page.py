@@ -8,6 +8,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from schemas.visible import visible
 from trainer.rows.check import INVARIANTS
 from trainer.rows.errors import BROKEN, UNUSABLE
 from trainer.rows.inspection import Inspection, ShownDocument
@@ -92,10 +93,3 @@ def _troubles(found: Inspection) -> Iterator[RenderableType]:
 
 def _trouble(found: Inspection, title: str, kind: str, meaning: str) -> Text:
     return Text(f"{title} ({meaning}), for example {visible(found.examples[kind])}")
-
-
-def visible(text: str) -> str:
-    """Control, bidirectional and other unprintable characters as escapes: a terminal would obey them."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -98,9 +98,10 @@ def _check_same(first: Eval, other: Eval) -> None:
         only = min(first.rows.keys() ^ other.rows.keys())
         where = first.path if only in first.rows else other.path
         raise CompareError(f"{first.path} and {other.path} are of different prompts: {only} is only in {where}")
-    for name in ("data", "sampling"):
+    for name in ("data", "sampling", "request"):
         ours, theirs = (_table(run.figures.get(name)) for run in (first, other))
-        for key in sorted((ours.keys() | theirs.keys()) - NO_MATTER):
+        keys = {"system_prompt"} if name == "request" else (ours.keys() | theirs.keys()) - NO_MATTER
+        for key in sorted(keys):
             if ours.get(key) != theirs.get(key):
                 raise CompareError(
                     f"{first.path} and {other.path} differ in {name}: "

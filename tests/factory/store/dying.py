@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from factory.store.commit import commit
+from schemas.commit import commit
 from schemas.local import LocalFolder
 from schemas.records import Prompt
 from tests.factory.store.made import draft

@@ -16,9 +16,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from factory.store.commit import commit
 from factory.store.gc import collect_garbage
 from factory.store.verify import verify
+from schemas.commit import commit
 from schemas.datasets import open_version, read_manifest, versions
 from schemas.folder import Folder
 from schemas.records import Prompt

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from factory.store.commit import commit
 from schemas.arrow import RECORD_KINDS
+from schemas.commit import commit
 from schemas.folder import Folder
 from schemas.manifest import Cost, Manifest, Shard, StageCount, Tokens
 from schemas.records import Record

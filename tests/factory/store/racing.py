@@ -13,7 +13,7 @@ import sys
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 
-from factory.store.commit import commit
+from schemas.commit import commit
 from schemas.folder import Folder
 from schemas.records import Prompt
 from tests.factory.store.made import draft

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from factory.cli import main
-from factory.store.commit import commit
+from schemas.commit import commit
 from schemas.folder import Folder
 from schemas.manifest import Cost, InputRef, ModelRef
 from schemas.records import Message

@@ -7,9 +7,9 @@ import random
 import pytest
 from msgspec.structs import replace
 
-from factory.store.commit import commit
 from factory.store.diff import MISSING, diff_versions
 from schemas.columns import ROW_KEYS
+from schemas.commit import commit
 from schemas.datasets import open_version
 from schemas.errors import DataError
 from schemas.folder import Folder

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from factory.store.commit import commit
 from factory.store.export import export
 from factory.store.layouts import LAYOUTS
 from schemas.arrow import RECORD_KINDS
+from schemas.commit import commit
 from schemas.datasets import open_version
 from schemas.errors import DataError
 from schemas.folder import Folder

@@ -14,10 +14,10 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from factory.store.commit import commit
 from factory.store.gc import collect_garbage
 from factory.store.tag import tag_version
 from factory.store.verify import verify
+from schemas.commit import commit
 from schemas.datasets import manifest_path, open_version, versions
 from schemas.errors import CorruptError, NotFoundError
 from schemas.folder import Folder

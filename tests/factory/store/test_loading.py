@@ -9,9 +9,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from factory.store.commit import commit
 from factory.store.tag import tag_version
 from schemas.arrow import ARROW_SCHEMAS, RECORD_KINDS
+from schemas.commit import commit
 from schemas.datasets import open_version
 from schemas.features import with_features
 from schemas.folder import Folder

@@ -20,6 +20,7 @@ from trainer.data.prepare import LengthRule, Preparation, check_dropped, dropped
 from trainer.data.prepared import PreparedRow
 from trainer.data.sources import open_source
 from trainer.errors import RowsError
+from trainer.files import clear_left
 from trainer.rows.errors import RenderingError, UnusableRow
 from trainer.rows.records import PAIR_KINDS, SFT_KINDS, row_id
 
@@ -167,6 +168,8 @@ def test_a_killed_preparation_leaves_nothing_that_is_taken_for_whole(workspace):
     # The first shard has 16 rows; the second was being written.
     assert [made.file(shard).exists() for shard in made.source.version.manifest.shards] == [True, False, False]
     assert any(".tmp-" in name for name in files(workspace))
+    clear_left(workspace)
+    assert not any(".tmp-" in name for name in files(workspace))
 
     prepare(made)
     assert [row.row_id for row in map(open_prepared(made).row, range(ROWS))] == [f"{n:016x}" for n in range(ROWS)]

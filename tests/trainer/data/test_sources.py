@@ -6,7 +6,7 @@ from schemas.errors import CorruptError, DataError, NotFoundError
 from schemas.records import Completion, PreferencePair, Trace
 from tests.schemas.rows import completion, pair, pass_rate, prompt, trace
 from tests.trainer.small import version
-from trainer.data.sources import check_shard, open_source
+from trainer.data.sources import check_shard, open_held_out, open_source
 from trainer.rows.records import PAIR_KINDS, SFT_KINDS
 
 
@@ -53,6 +53,14 @@ def test_a_folder_with_a_colon_in_its_name(tmp_path):
 def test_a_weight_of_nothing_is_refused(workspace, weight):
     with pytest.raises(DataError, match=rf"traces@v1:{weight}: the weight must be above 0"):
         open_source(f"traces@v1:{weight}", workspace, SFT_KINDS)
+
+
+@pytest.mark.parametrize("text", ["traces@v1:0.3", "traces@latest:1", "file://{here}/traces@v1:2"])
+def test_a_held_out_version_has_no_weight(workspace, text):
+    without, _, _ = (text := text.format(here=workspace)).rpartition(":")
+    with pytest.raises(DataError, match=rf"--eval {text}: .* write --eval {without}, or make .* `factory mix`"):
+        open_held_out(text, workspace, SFT_KINDS)
+    assert open_held_out(without, workspace, SFT_KINDS).weight == 1.0
 
 
 @pytest.mark.parametrize("text", ["traces@v1:-1", "traces@v1:nan", "traces@v1:1e3", "traces@v1:0.3:0.3", "traces@v1:"])

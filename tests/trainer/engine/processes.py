@@ -18,7 +18,10 @@ LIMIT_S = 280
 
 
 def run_together(home: Path, cases, bounds, folder: Path, processes: int = 2):
-    """{name: (weights, losses, norms)} of {name: [kind, tables of the recipe, micro-batches of a step]}."""
+    """{name: (weights, losses, norms)} of {name: [kind, tables of the recipe, micro-batches of a step]}.
+
+    A value model is of no kind of recipe by itself: "value" trains one on the rows of "sft".
+    """
     import torch
 
     (folder / "cases.json").write_text(json.dumps({"home": str(home), "cases": cases, "bounds": bounds}))
@@ -47,15 +50,18 @@ def run_together(home: Path, cases, bounds, folder: Path, processes: int = 2):
 def main(cases_file: Path, answers: Path) -> None:
     import torch
 
-    from tests.trainer.engine.training import Trained, options_for, recipe_of
+    from tests.trainer.engine.training import VALUES, Trained, options_for, recipe_of
     from trainer.world import join_world, leave_world
 
     asked = json.loads(cases_file.read_text())
     home, world, found = Path(asked["home"]), join_world(), {}
     for name, (kind, tables, bins) in asked["cases"].items():
         tables["batch"] = {"micro_tokens": asked["bounds"][str(bins)]}
-        data = "traces@v1" if kind == "sft" else "pairs@v1"
-        trained = Trained(options_for(home, home / "base", data, recipe_of(kind, **tables)), world)
+        data, objective = "traces@v1" if kind in ("sft", "value") else "pairs@v1", None
+        if kind == "value":
+            kind, objective = "sft", VALUES
+        options = options_for(home, home / "base", data, recipe_of(kind, **tables))
+        trained = Trained(options, world, objective=objective)
         found[name] = (trained.weights, trained.of_each_step("loss"), trained.of_each_step("grad_norm"))
     if world.is_first:
         torch.save(found, answers)

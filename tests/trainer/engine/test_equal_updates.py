@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.trainer.engine.processes import run_together
-from tests.trainer.engine.training import Plain, Trained, gap, micro_tokens_for, options_for, recipe_of
+from tests.trainer.engine.training import VALUES, Plain, Trained, gap, micro_tokens_for, options_for, recipe_of
 from trainer.engine import Engine
 from trainer.errors import TrainError
 
@@ -120,6 +120,7 @@ def together(home, world, bounds, tmp_path_factory):
     cases |= {f"bf16-zero{zero}": ["sft", {"engine": {"zero": zero}, "model": {"dtype": "bf16"}}, 4] for zero in STAGES}
     cases["checkpointing"] = ["sft", {"engine": {"zero": 3}, "model": {"gradient_checkpointing": True}}, 4]
     cases |= {name: [kind, {**changes, "engine": {"zero": 3}}, 1] for name, (kind, changes) in PAIRS.items()}
+    cases |= {f"value-zero{zero}": ["value", {"engine": {"zero": zero}}, 4] for zero in (2, 3)}
     cases["lora"] = ["sft", {"engine": {"zero": 3}, "lora": {"rank": 4}}, 4]
     return run_together(home, cases, bounds, tmp_path_factory.mktemp("together"))
 
@@ -158,3 +159,31 @@ def test_pairs_are_updated_equally_by_one_process_and_by_two(home, world, togeth
     weights, losses, _ = together[name]
     assert gap(weights, alone.weights) < 10 * FP32  # chosen and rejected tokens pull both ways: small gradients
     assert losses == pytest.approx(alone.of_each_step("loss"), abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def values(home, world):
+    return Trained(of(home, recipe_of(engine={"zero": 0})), world, objective=VALUES)
+
+
+@pytest.mark.parametrize("zero", [1, 2, 3])
+def test_a_value_model_is_updated_equally_in_every_stage(home, world, values, bounds, zero):
+    recipe = recipe_of(engine={"zero": zero}, batch={"micro_tokens": bounds[4]})
+    trained = Trained(of(home, recipe), world, objective=VALUES)
+    assert gap(trained.weights, values.weights) < FP32
+    assert trained.of_each_step("loss") == pytest.approx(values.of_each_step("loss"), abs=1e-5)
+
+
+@pytest.mark.parametrize("zero", [2, 3])
+def test_a_value_model_in_bf16_is_near(home, world, values, zero):
+    changes = {"engine": {"zero": zero}, "model": {"dtype": "bf16"}}
+    trained = Trained(of(home, recipe_of(**changes)), world, objective=VALUES)
+    assert gap(trained.weights, values.weights) < BF16
+    assert trained.of_each_step("loss") == pytest.approx(values.of_each_step("loss"), abs=5e-3)
+
+
+@pytest.mark.parametrize("zero", [2, 3])
+def test_a_value_model_is_updated_equally_by_two_processes(together, values, zero):
+    weights, losses, _ = together[f"value-zero{zero}"]
+    assert gap(weights, values.weights) < FP32
+    assert losses == pytest.approx(values.of_each_step("loss"), abs=1e-5)

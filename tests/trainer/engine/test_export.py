@@ -15,6 +15,7 @@ from trainer.data.micro import Document, make_micro
 from trainer.errors import ModelError
 from trainer.model.export import export, plain_names
 from trainer.model.load import load_packed
+from trainer.options import open_inputs
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json")
 IDS = np.random.default_rng(0).integers(0, 300, 40, dtype=np.int32)
@@ -27,7 +28,8 @@ def trained_and_exported(home, world, out, base="base", kind="sft", **tables):
     trained = Trained(options, world)
     packed = load_packed(options.model, options.recipe, "reward" if kind == "reward" else "logprobs")
     plain = packed.model.get_base_model() if options.recipe.lora else packed.model
-    export(plain, plain_names(trained.weights, options.recipe.lora), options.model, out, {"made": "here"})
+    named, ends = plain_names(trained.weights, options.recipe.lora), open_inputs(options).end_ids
+    export(plain, named, options.model, out, end_ids=ends, record={"made": "here"})
     return trained, out
 
 

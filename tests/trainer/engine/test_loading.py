@@ -9,13 +9,12 @@ from trainer.model.parted import load_for_engine
 
 
 @pytest.mark.parametrize("dtype", ["fp32", "bf16"])
-@pytest.mark.parametrize("kind", ["sft", "reward"])
-def test_a_parted_model_is_the_whole_one(home, world, kind, dtype):
+@pytest.mark.parametrize("head", ["logprobs", "reward", "value"])
+def test_a_parted_model_is_the_whole_one(home, world, head, dtype):
     """Its rotary frequencies, too: DeepSpeed made them in bf16, 0.1% off."""
     import deepspeed
 
-    head = "reward" if kind == "reward" else "logprobs"
-    recipe = recipe_of(kind, model={"dtype": dtype}, engine={"zero": 3})
+    recipe = recipe_of(model={"dtype": dtype}, engine={"zero": 3})
     torch.manual_seed(0)
     parted = load_for_engine(home / "untied", recipe, head)
     torch.manual_seed(0)

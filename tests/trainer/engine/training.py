@@ -12,8 +12,10 @@ from trainer.engine import Engine
 from trainer.flops import size_of
 from trainer.loop import Data, Trainer
 from trainer.model.parted import load_for_engine
-from trainer.objectives.table import objective_of
+from trainer.objectives.table import Objective, objective_of
+from trainer.objectives.values import Foretold, value_loss
 from trainer.options import Options, open_inputs
+from trainer.recipe import ValueTable
 from trainer.run import prepare_all
 from trainer.schedule import lr_share
 from trainer.shipped import KINDS
@@ -54,11 +56,23 @@ def micro_tokens_for(options: Options, world: World, bins: int) -> int:
     return next(bound for bound in range(longest, sum(sizes[0]) + 1) if len(best_fit(sizes[0], bound)) == bins)
 
 
+def _worth(model, micro, reference_N):
+    """Values of tokens that are worth what their ids say."""
+    returns_S = micro.targets_S % 5 - 2.0
+    known = Foretold(torch.zeros_like(returns_S), returns_S, torch.ones_like(returns_S, dtype=torch.bool))
+    return value_loss(ValueTable(clip=1.0, weight=1.0), model(micro), known)
+
+
+VALUES = Objective("conversation", "value", False, _worth)
+
+
 class Trained:
     """4 steps of a recipe, in this process. `figures`: what each step gave; `weights`: after the last."""
 
-    def __init__(self, options: Options, world: World, engine: type[Engine] = Engine) -> None:
-        recipe, objective = options.recipe, objective_of(options.recipe)
+    def __init__(
+        self, options: Options, world: World, engine: type[Engine] = Engine, objective: Objective | None = None
+    ) -> None:
+        recipe, objective = options.recipe, objective or objective_of(options.recipe)
         rows = rows_of(options, world)
         torch.manual_seed(recipe.seed)
         model = load_for_engine(options.model, recipe, objective.head)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from factory.store.commit import commit
 from schemas.canonical import prompt_id
+from schemas.commit import commit
 from schemas.folder import Folder
 from schemas.records import Message, Prompt
 from tests.factory.store.made import draft

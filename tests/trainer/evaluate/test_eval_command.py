@@ -10,8 +10,10 @@ import msgspec
 import pytest
 
 from judges.estimates import wilson
+from schemas.records import Message
 from tests.factory.model_endpoint import NAMES, Said, model_endpoint
 from tests.trainer.evaluate.space import a_prompt, without_times
+from trainer.cli import main
 
 DRAWN = ("--n", "4", "--temperature", "1")
 
@@ -157,18 +159,29 @@ def test_a_file_that_is_no_report_is_left_alone(space):
     assert (space.home / "eval.json").read_text() == '{"mine": 1}'
 
 
-def test_killed_and_run_again_it_asks_nothing_twice(space):
-    """kill -9 in the midst of it. The report is the one of a run that nothing disturbed."""
+def ended_midway(space, command, endpoint, number):
+    """The command in a process of its own, sent a signal after 130 requests: its exit code and stderr."""
+    words = [sys.executable, "-m", "trainer.cli", "eval", *command]
+    env = {**os.environ, "FACTORY_HOME": str(space.home)}
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, env=env, text=True)
+    while len(endpoint.requests) < 130 and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, err = process.communicate()
+    return process.returncode, err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 75)])
+def test_ended_and_run_again_it_asks_nothing_twice(space, number, code):
+    """kill -9, or SIGTERM, in the midst of it. The report is the one of a run that nothing disturbed."""
     space.version("sums", sums(60))
     with model_endpoint(by_seed, jitter_s=0.2) as endpoint:
         command = (*served(endpoint), "--data", "sums@v1", *DRAWN)
-        words = [sys.executable, "-m", "trainer.cli", "eval", *command]
-        process = subprocess.Popen(words, stderr=subprocess.PIPE, env={**os.environ, "FACTORY_HOME": str(space.home)})
-        while len(endpoint.requests) < 130 and process.poll() is None:
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL
+        ended, err = ended_midway(space, command, endpoint, number)
+        assert ended == code, err
+        if number == signal.SIGTERM:
+            assert err.splitlines()[-1] == "eval.json: stopped by SIGTERM; the same command goes on"
+            assert "Traceback" not in err
         before = len(endpoint.requests)
         resumed = space.evaluated(*command)
         assert len(endpoint.requests) - before == resumed["run"]["asked"] < 240
@@ -177,6 +190,30 @@ def test_killed_and_run_again_it_asks_nothing_twice(space):
     assert undisturbed["run"]["found"] == 0
     assert without_times(resumed) == without_times(undisturbed)
     assert space.answers() == space.answers("undisturbed.answers.jsonl")
+
+
+def test_a_system_prompt_takes_the_place_of_the_prompts_own(space):
+    with_own = msgspec.structs.replace(sums(1)[0], prompt=[Message("system", "Be long."), *sums(1)[0].prompt])
+    space.version("sums", [with_own, *sums(3)[1:]])
+    with model_endpoint(right) as endpoint:
+        command = (*served(endpoint), "--data", "sums@v1")
+        plain = space.evaluated(*command)
+        asked = [[turn.content for turn in request.messages] for request in endpoint.requests]
+        assert sorted(asked) == [["1 + 1?"], ["2 + 1?"], ["Be long.", "0 + 1?"]]
+        endpoint.requests.clear()
+        brief = space.evaluated(*command, "--system-prompt", "Be brief.", out="brief.json")
+        assert sorted([turn.content for turn in request.messages] for request in endpoint.requests) == [
+            ["Be brief.", f"{number} + 1?"] for number in range(3)
+        ]
+        assert {row["prompt"][0]["content"] for row in space.answers("brief.answers.jsonl")} == {"Be brief."}
+        said = space.refused(*command, "--system-prompt", "Be short.", "--out", "brief.json")
+    assert "there is a report with system_prompt = Be brief., not Be short." in said
+    assert [row["prompt_id"] for row in brief["results"]] == [row["prompt_id"] for row in plain["results"]]
+    code = main(["compare", "eval.json", "--against", "brief.json"])
+    assert (code, "differ in request: system_prompt is None and Be brief." in space.capsys.readouterr().err) == (
+        2,
+        True,
+    )
 
 
 def test_json_is_the_report_without_its_rows(space):
@@ -202,6 +239,12 @@ def test_json_is_the_report_without_its_rows(space):
         (("--max-tokens", "0"), "--max-tokens 0"),
         (("--top-p", "0"), "--top-p 0"),
         (("--temperature", "-1"), "--temperature -1"),
+        (("--set", "sampling.top_k=5"), "unknown key 'sampling'"),
+        (("--set", "chat_template_kwargs"), "--set chat_template_kwargs: write it as KEY=VALUE"),
+        (
+            ("--set", "chat_template_kwargs.tokenize=true"),
+            "chat_template_kwargs.tokenize: not for a template to be told",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused_before_anything_is_read(space, words, said):

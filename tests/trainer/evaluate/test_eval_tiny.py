@@ -1,11 +1,19 @@
 """`trainer eval` on checkpoints, in this process: KL against enumeration, equal runs, and held-out sums."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.trainer.evaluate.space import a_prompt, without_times
+from trainer.evaluate.engine import template_opens_thoughts
 from trainer.tiny.measure import _prompt
 from trainer.tiny.task import TASKS, held_out_examples
 
@@ -102,9 +110,56 @@ def test_a_prompt_that_is_too_long_is_one_without_an_answer(space, sharp):
     assert (report["answers"], report["unanswered"]) == (2, {"context_too_long": 1})
 
 
-def test_a_reference_with_other_tokens_is_refused_before_anything_is_asked(space, held_out, sharp, tmp_path):
-    import shutil
+def test_what_the_chat_template_is_told_reaches_it(space, held_out, sharp, tiny_checkpoint):
+    """In the answers and in the KL: the prompts are longer by what it writes."""
+    folder = space.home / "told"
+    shutil.copytree(sharp, folder)
+    template = (folder / "chat_template.jinja").read_text()
+    (folder / "chat_template.jinja").write_text("{{ 'how many ' * (times | default(0)) }}" + template)
+    command = ("--model", folder, "--data", held_out, "--max-tokens", "4", "--temperature", "1")
+    plain = space.evaluated(*command)
+    told = ("--set", "chat_template_kwargs.times=3", "--reference", tiny_checkpoint)
+    report = space.evaluated(*command, *told, out="told.json")
+    lengths = [[row["n_prompt_tokens"] for row in space.answers(f"{name}.answers.jsonl")] for name in ("eval", "told")]
+    added = {more - few for few, more in zip(*lengths, strict=True)}
+    assert len(added) == 1
+    assert min(added) >= 3
+    assert (
+        report["sampling"]["chat_template_kwargs"] == report["kl"]["sampling"]["chat_template_kwargs"] == {"times": 3}
+    )
+    assert (plain["request"]["chat_template_kwargs"], report["run"]["asked"]) == ({}, report["answers"])
 
+
+def test_thoughts_that_the_template_opens_only_when_told_to(space, sharp):
+    folder = space.home / "thinker"
+    shutil.copytree(sharp, folder)
+    with (folder / "chat_template.jinja").open("a") as file:
+        file.write("{% if add_generation_prompt and enable_thinking is not false %}<think>\n{% endif %}")
+    assert template_opens_thoughts(str(folder), {})
+    assert not template_opens_thoughts(str(folder), {"enable_thinking": False})
+
+
+def test_sigterm_while_the_model_answers(space, held_out, sharp):
+    """The engine's own thread ends with it, and what was answered is kept."""
+    command = ("--model", sharp, "--data", held_out, "--max-tokens", "256", "--temperature", "1", "--n", "16")
+    env = {**os.environ, "FACTORY_HOME": str(space.home)}
+    words = [sys.executable, "-m", "trainer.cli", "eval", *map(str, command)]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, env=env, text=True)
+    kept = space.home / "eval.kept.sqlite-wal"
+    while not (kept.exists() and kept.stat().st_size > 100_000) and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate()
+    assert (process.returncode, err.splitlines()[-1]) == (
+        75,
+        "eval.json: stopped by SIGTERM; the same command goes on",
+    )
+    again = space.evaluated(*command)["run"]
+    assert again["found"] > 0
+    assert again["found"] + again["asked"] == 12 * 16
+
+
+def test_a_reference_with_other_tokens_is_refused_before_anything_is_asked(space, held_out, sharp, tmp_path):
     shutil.copytree(sharp, tmp_path / "other")
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "other")
     tokenizer.add_tokens(["<new>"])

@@ -8,7 +8,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, GraniteConfig, GraniteForCausalLM
 
 from trainer.errors import ModelError
-from trainer.evaluate.scoring import Said, check_same_tokens, score
+from trainer.evaluate.scoring import Said, score
+from trainer.rows.vocabulary import check_same_tokens
 
 VOCABULARY = 400
 
@@ -65,9 +66,12 @@ def test_other_tokens_are_refused(tiny_checkpoint, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(other)
     tokenizer.add_tokens(["<new>"])
     tokenizer.save_pretrained(other)
-    check_same_tokens(str(tiny_checkpoint), str(tiny_checkpoint))
-    with pytest.raises(ModelError, match=r"another tokenizer than .* \('<new>' is \d+ there, None here\)"):
-        check_same_tokens(str(tiny_checkpoint), str(other))
+    check_same_tokens(tiny_checkpoint, tiny_checkpoint, "--reference")
+    expected = (
+        r"--reference .*: another tokenizer than .* \(1 tokens differ, such as '<new>': none in the model, \d+ in"
+    )
+    with pytest.raises(ModelError, match=expected):
+        check_same_tokens(tiny_checkpoint, other, "--reference")
 
 
 def test_a_token_without_weights_is_refused(tiny_checkpoint):
@@ -88,7 +92,7 @@ def test_a_model_that_scales_its_logits_is_refused(tiny_checkpoint, tmp_path):
         logits_scaling=8.0,
     )
     GraniteForCausalLM(config).save_pretrained(folder)
-    with pytest.raises(ModelError, match="GraniteForCausalLM changes its logits after the last layer"):
+    with pytest.raises(ModelError, match=r"checkpoint .*granite: GraniteForCausalLM: .* scales or caps its logits"):
         score(str(folder), answers(2, 9))
     config.logits_scaling = 1.0
     GraniteForCausalLM(config).save_pretrained(folder)

@@ -9,7 +9,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from trainer.errors import TrainError
-from trainer.metrics.track import TRACKERS, Tracked, open_tracker, scalars
+from trainer.metrics.track import TRACKERS, Tracked, TrackerName, check_installed, open_tracker, scalars
 from trainer.recipe import RunTable
 
 ROOT = Path(__file__).parents[3]
@@ -19,7 +19,7 @@ def test_each_tracker_has_an_extra_and_a_place_in_the_recipe():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert set(TRACKERS) <= extras.keys()
     [allowed, _] = get_args(RunTable.model_fields["track"].annotation)
-    assert set(get_args(allowed)) == set(TRACKERS)
+    assert set(get_args(allowed)) == set(TRACKERS) == set(get_args(TrackerName))
 
 
 @pytest.mark.parametrize("name", sorted(TRACKERS))
@@ -27,6 +27,8 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path, monkeypatch, name):
     monkeypatch.setitem(sys.modules, name, None)  # what Python does for a module that is not there
     with pytest.raises(TrainError, match=rf"pip install 'synthetic-data-factory\[{name}\]'"):
         open_tracker(name, Tracked(name="run", folder=tmp_path))
+    with pytest.raises(TrainError, match=rf"pip install 'synthetic-data-factory\[{name}\]'"):
+        check_installed(name)
 
 
 def test_a_package_that_lacks_another_one_is_not_called_missing(tmp_path, monkeypatch):
@@ -39,6 +41,9 @@ def test_a_package_that_lacks_another_one_is_not_called_missing(tmp_path, monkey
 def test_an_unknown_tracker():
     with pytest.raises(TrainError, match="'comet'; known: mlflow, tensorboard, trackio, wandb"):
         open_tracker("comet", Tracked(name="run", folder=Path()))
+    with pytest.raises(TrainError, match="unknown tracker 'comet'"):
+        check_installed("comet")
+    check_installed("tensorboard")
 
 
 def test_only_numbers_are_tracked():

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy, log_softmax
 
 from tests.trainer.model.networks import as_transformers, documents, micro_of, network, plain_logprobs
 from trainer.model import head as head_module
-from trainer.model.head import ScoringHead, make_scoring
+from trainer.model.head import ScoringHead, ValueHead, make_scoring, make_valuing
 from trainer.model.packed import PackedLogProbs
 
 TOKENS, SIZE, VOCABULARY = 11, 16, 50
@@ -72,12 +74,41 @@ def test_the_typical_token(chunk):
     assert head(hidden, targets).typical_S is None
 
 
-def test_asking_for_the_typical_token_does_not_change_the_rest():
-    head, hidden, targets = a_head()
-    plain, with_typical = head(hidden, targets), head(hidden, targets, True)
+@pytest.mark.parametrize("typical", [False, True])
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_entropy(chunk, bias, typical):
+    """In nats, from the probabilities themselves."""
+    head, hidden, targets = a_head(bias)
+    scores = head(hidden, targets, typical, entropy=True)
+    probabilities = torch.softmax(head(hidden).double(), dim=-1)
 
-    assert torch.equal(plain.logprobs_S, with_typical.logprobs_S)
-    ours, theirs = (torch.autograd.grad(one.logprobs_S.sum(), hidden)[0] for one in (plain, with_typical))
+    torch.testing.assert_close(
+        scores.entropy_S.double(), -(probabilities * probabilities.log()).sum(-1), rtol=0, atol=1e-5
+    )
+    assert 0 < float(scores.entropy_S.min()) < 0.2 < 1 < float(scores.entropy_S.max()) < math.log(VOCABULARY)
+    assert not scores.entropy_S.requires_grad
+    assert head(hidden, targets, typical).entropy_S is None
+
+
+def test_entropies_that_are_known():
+    """All tokens alike: log V. One of them as good as certain: 0, and no NaN from 0 log 0."""
+    head, hidden, targets = a_head()
+    with torch.no_grad():
+        head.weight.zero_()
+    assert head(hidden, targets, entropy=True).entropy_S.tolist() == pytest.approx([math.log(VOCABULARY)] * TOKENS)
+    with torch.no_grad():
+        hidden.fill_(100.0)
+        head.weight[3] = 100.0
+    assert head(hidden, targets, entropy=True).entropy_S.tolist() == [0.0] * TOKENS
+
+
+@pytest.mark.parametrize("asked", [{"typical": True}, {"entropy": True}, {"typical": True, "entropy": True}])
+def test_asking_for_more_does_not_change_the_rest(asked):
+    head, hidden, targets = a_head()
+    plain, with_more = head(hidden, targets), head(hidden, targets, **asked)
+
+    assert torch.equal(plain.logprobs_S, with_more.logprobs_S)
+    ours, theirs = (torch.autograd.grad(one.logprobs_S.sum(), hidden)[0] for one in (plain, with_more))
     assert torch.equal(ours, theirs)
 
 
@@ -188,3 +219,26 @@ def test_a_linear_layer_becomes_a_scoring_head_with_the_same_weights():
 def test_another_layer_does_not(layer):
     with pytest.raises(TypeError, match="not a linear layer"):
         make_scoring(layer)
+
+
+def test_values_are_computed_in_fp32():
+    """9.97 and 10.02 in a weight of bf16: its own product would give 10 for both."""
+    layer = torch.nn.Linear(2, 1, bias=False).to(torch.bfloat16)
+    make_valuing(layer)
+    make_valuing(layer)
+    with torch.no_grad():
+        layer.weight.copy_(torch.tensor([[10.0, 0.25]]))
+    hidden = torch.tensor([[1.0, -0.125], [1.0, 0.0625]], dtype=torch.bfloat16, requires_grad=True)
+    found = layer(hidden)
+    found.sum().backward()
+
+    assert isinstance(layer, ValueHead)
+    assert found[:, 0].tolist() == [9.96875, 10.015625]
+    assert torch.nn.functional.linear(hidden, layer.weight)[:, 0].tolist() == [10.0, 10.0]
+    assert layer.weight.grad.tolist() == [[2.0, -0.0625]]
+    assert hidden.grad.tolist() == [[10.0, 0.25]] * 2
+
+
+def test_another_layer_gives_no_values():
+    with pytest.raises(TypeError, match="the model's score layer is a Identity, not a linear layer"):
+        make_valuing(torch.nn.Identity())

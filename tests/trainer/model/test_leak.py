@@ -7,7 +7,7 @@ from tests.trainer.model.networks import CPU, FAMILIES, VOCABULARY, network
 from trainer.errors import ModelError
 from trainer.model.attention import PACKED
 from trainer.model.leak import check_packing, check_scores
-from trainer.model.packed import PackedLogProbs, PackedRewards, plain_model
+from trainer.model.packed import PackedLogProbs, PackedRewards, PackedValues, plain_model
 
 
 def check(model):
@@ -23,6 +23,18 @@ def test_models_that_keep_documents_apart_pass(family):
 @pytest.mark.parametrize("family", ["llama", "mistral"])
 def test_reward_models_pass(family):
     check(PackedRewards(network(family, reward=True)))
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral"])
+def test_value_models_pass(family):
+    check(PackedValues(network(family, reward=True)))
+
+
+def test_a_value_model_that_mixes_documents_is_found():
+    model = PackedValues(leaking("llama", mean_of_all, reward=True).model)
+
+    with pytest.raises(ModelError, match="LlamaForSequenceClassification: a packed document changes"):
+        check_packing(model, model, VOCABULARY, CPU)
 
 
 def test_half_precision_passes():
@@ -105,7 +117,7 @@ def test_a_scale_of_the_logits_is_found(family, changes):
         model.lm_head.register_forward_hook(lambda head, given, logits: logits / 1.1 if len(given) == 1 else None)
     packed = PackedLogProbs(model)
 
-    with pytest.raises(ModelError, match=r"gets other values here than from transformers .*it cannot be trained"):
+    with pytest.raises(ModelError, match=r"other values here than from transformers .*neither trained nor scored"):
         check_scores(packed, VOCABULARY)
 
 

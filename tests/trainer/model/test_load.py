@@ -9,9 +9,10 @@ from safetensors.torch import load_file
 from tests.trainer.model.networks import config_of, documents, micro_of
 from tests.trainer.rows.checkpoints import CHATML, tokenizer_for
 from tests.trainer.small import small_model
+from trainer.data.micro import Document
 from trainer.errors import ModelError
 from trainer.model.load import load_packed, read_config
-from trainer.model.packed import PackedLogProbs, PackedRewards, plain_model
+from trainer.model.packed import PackedLogProbs, PackedRewards, PackedValues, plain_model
 from trainer.model.quiet import without_progress_bars
 from trainer.recipe import SftRecipe
 
@@ -169,3 +170,29 @@ def test_the_reward_is_at_the_end_token_also_where_it_is_the_padding(tmp_path):
 def test_heads_by_name(checkpoint):
     assert isinstance(loaded(checkpoint), PackedLogProbs)
     assert isinstance(loaded(checkpoint, "reward"), PackedRewards)
+    assert isinstance(loaded(checkpoint, "value"), PackedValues)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "bf16"])
+def test_a_value_model_from_a_reward_model_has_its_score(checkpoint, tmp_path, dtype):
+    reward = loaded(checkpoint, "reward")
+    save(plain_model(reward), tmp_path)
+    value = loaded(tmp_path, "value", model={"dtype": dtype})
+    document = documents([9])[0]
+    before_last = micro_of([Document(document.ids[:-1], document.trained[:-1])])
+
+    assert torch.equal(plain_model(value).score.weight, plain_model(reward).score.weight.to(value.model.dtype))
+    values_S = value(micro_of([document]))
+    assert values_S.dtype == torch.float32
+    if dtype == "fp32":  # what the last token is worth, before it is drawn
+        torch.testing.assert_close(values_S[-1:], reward(before_last), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("lora", [None, {"rank": 4}])
+def test_a_value_model_from_a_language_model_has_a_score_of_its_own_that_learns(checkpoint, lora):
+    model = loaded(checkpoint, "value", lora=lora)
+    model(micro_of(documents((9, 20)))).square().sum().backward()
+    moved = [name for name, weight in model.named_parameters() if weight.grad is not None and weight.grad.any()]
+
+    assert any("score" in name for name in moved)
+    assert (lora is None) == any("embed" in name for name in moved)

@@ -16,7 +16,7 @@ from tests.trainer.model.networks import (
 )
 from trainer.data.micro import Document, make_micro
 from trainer.errors import ModelError
-from trainer.model.packed import PackedLogProbs, PackedRewards, document_sums
+from trainer.model.packed import PackedLogProbs, PackedRewards, PackedValues, document_sums
 
 LENGTHS = (23, 2, 31, 11)
 
@@ -141,3 +141,47 @@ def test_an_output_layer_that_is_not_linear_is_refused():
 def test_a_model_without_a_score_is_no_reward_model():
     with pytest.raises(ModelError, match="LlamaForCausalLM: has no layer called score"):
         PackedRewards(network("llama"))
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3", "mistral", "gpt2"])
+def test_a_value_is_what_transformers_scores_before_each_trained_token(family):
+    """Of the document cut there: nothing from the token on is known. A classifier scores the last token it gets."""
+    model = network(family, reward=True)
+    some = documents(LENGTHS, prompt=2)
+    some[2].trained[7:12] = False
+    values = split(PackedValues(model)(micro_of(some)), some)
+    twin = as_transformers(model)
+
+    assert [len(one) for one in values] == [21, 0, 24, 9]
+    for ours, document in zip(values, some, strict=True):
+        for value, at in zip(ours, np.flatnonzero(document.trained), strict=True):
+            before = torch.from_numpy(document.ids[:at].astype(np.int64))[None]
+            assert value.item() == pytest.approx(twin(input_ids=before, use_cache=False).logits.item(), abs=1e-5)
+
+
+def test_a_value_model_learns_whole():
+    model = network("llama", reward=True)
+    PackedValues(model)(micro_of(documents(LENGTHS))).square().sum().backward()
+
+    assert all(weight.grad is not None and weight.grad.any() for weight in model.parameters())
+
+
+def test_nothing_trained_gives_no_values_and_gradients_of_0():
+    model = network("llama", reward=True)
+    values_S = PackedValues(model)(make_micro([], [], CPU))
+    values_S.sum().backward()
+
+    assert values_S.shape == (0,)
+    assert all(weight.grad is not None and not weight.grad.any() for weight in model.parameters())
+
+
+@pytest.mark.parametrize("asked", [(), (True,), (False, True), (True, True)])
+def test_only_what_was_asked_for_is_scored(asked):
+    found = PackedLogProbs(network("llama"))(micro_of(documents(LENGTHS)), *asked)
+
+    assert [found.typical_S is not None, found.entropy_S is not None] == [*asked, False, False][:2]
+
+
+def test_a_model_without_a_score_gives_no_values():
+    with pytest.raises(ModelError, match=r"LlamaForCausalLM: .* no value model can be made of it here"):
+        PackedValues(network("llama"))

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from factory.store.commit import commit
+from schemas.commit import commit
 from schemas.folder import Folder
 from schemas.records import Message
 from tests.factory.store.made import draft

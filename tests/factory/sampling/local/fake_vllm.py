@@ -2,6 +2,8 @@
 
 Prompts: `echo` answers with pid and environment names; `die` kills the server; `die once FILE` does it unless FILE is
 there; `sick` makes /health answer 503, `silent` makes it answer nothing; `slow` takes a second.
+
+Where weights can change it has the routes for that too (see `fake_updates`).
 """
 
 import argparse
@@ -9,7 +11,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,6 +31,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self.path != "/v1/chat/completions":
+            self._send(*self.server.updates.answer(self.path, dict(self.headers), body))
+            return
         order, *words = body["messages"][-1]["content"].split()
         if order == "die" and not (words[:1] == ["once"] and Path(words[1]).exists()):
             if words:
@@ -77,7 +81,11 @@ def main() -> None:
         )
     server = ThreadingHTTPServer(("127.0.0.1", args.port), Handler)
     server.health, server.model = 200, args.served_model_name
-    threading.Thread(target=server.serve_forever).start()
+    if "FACTORY_VLLM_GUARD" in os.environ:
+        from fake_updates import FakeUpdates  # beside this file
+
+        server.updates = FakeUpdates(behaviour)
+    server.serve_forever()
 
 
 if __name__ == "__main__":

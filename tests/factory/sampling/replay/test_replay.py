@@ -13,8 +13,8 @@ import pytest
 from factory.sampling.errors import RowError, RunError
 from factory.sampling.replay import ReplayEngine
 from factory.sampling.types import SamplingParams
-from factory.store.commit import commit
 from schemas.canonical import prompt_id
+from schemas.commit import commit
 from schemas.folder import Folder
 from schemas.manifest import Cost, Manifest, Tokens
 from schemas.records import Completion, Message, Prompt, Trace

@@ -10,13 +10,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from factory.store.visible import visible
 from schemas.datasets import check_manifest, manifest_path, versions
 from schemas.errors import CorruptError
 from schemas.folder import Folder
 from schemas.manifest import InputRef, Manifest, ModelRef, Shard
 from schemas.shards import columns_of
 from schemas.tags import SET_AGAIN, Tag, read_tag, tag_names, tag_path
+from schemas.visible import visible
 
 CARD = "README.md"
 VERSIONS_LISTED = 50  # newest; older ones load by their number with this project's own reader, or by a tag

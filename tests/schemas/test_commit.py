@@ -7,8 +7,8 @@ import json
 import pytest
 from msgspec.structs import replace
 
-from factory.store.commit import commit, find_build
 from factory.store.verify import verify
+from schemas.commit import commit, find_build
 from schemas.datasets import manifest_path, open_version, versions
 from schemas.errors import CorruptError, DataError
 from schemas.folder import Folder

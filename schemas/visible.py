@@ -1,6 +1,8 @@
-"""Text of models, made safe to look at."""
+"""Text of models and of strangers, made safe to look at."""
 
 from __future__ import annotations
+
+NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible(text: str, keep: str = "") -> str:
@@ -10,4 +12,8 @@ def visible(text: str, keep: str = "") -> str:
     """
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char in keep else f"\\u{{{ord(char):x}}}" for char in text)
+    return "".join(char if char.isprintable() or char in keep else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return NAMED.get(char) or f"\\u{{{ord(char):x}}}"

@@ -12,12 +12,12 @@ import time
 
 from msgspec.structs import replace
 
-from factory.store.card import write_card
-from factory.store.locks import commits_allowed
 from schemas.arrow import RECORD_KINDS
+from schemas.card import write_card
 from schemas.datasets import check_manifest, manifest_path, read_manifest, versions
 from schemas.errors import ConflictError, CorruptError, DataError
 from schemas.folder import Folder
+from schemas.locks import commits_allowed
 from schemas.manifest import Manifest, Shard, encode_manifest
 from schemas.shards import schema_of, schema_sha256, shard_path
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import yaml
 
-from factory.store.card import CARD, VERSIONS_LISTED, read_state, render_card, write_card
 from factory.store.tag import tag_version
+from schemas.card import CARD, VERSIONS_LISTED, read_state, render_card, write_card
 from schemas.errors import CorruptError
 from schemas.folder import Folder
 from schemas.manifest import InputRef, ModelRef

@@ -1,4 +1,4 @@
-"""The metadata of rows: what the prompt brought, and what the pipeline found out beside it."""
+"""The metadata of rows: what the prompt brought, and what whoever made the row found out beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from schemas.errors import DataError
 from schemas.records import Prompt, Trace
 
 # What kinds that make several rows of a prompt write into each: no part of what was asked.
-OF_ONE_ROW = ("best_of", "pass_rate", "trace")
+OF_ONE_ROW = ("best_of", "pass_rate", "rollout", "trace")
 
 
 def with_metadata(prompt: Prompt, more: dict[str, Any]) -> str:

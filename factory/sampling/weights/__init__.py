@@ -1,0 +1,1 @@
+"""New weights for engines that run."""

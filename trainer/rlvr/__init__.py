@@ -1,0 +1,1 @@
+"""Reinforcement learning with verifiable rewards: prompts are drawn, answered, graded and learnt from."""

@@ -1,0 +1,74 @@
+"""The end of a run: its rollouts and its pass rates become versions of datasets, each committed once.
+
+Killed anywhere, the same command commits what is missing: a build's id is the run's, and a committed one is found.
+"""
+
+from __future__ import annotations
+
+from schemas.folder import Folder
+from schemas.manifest import Manifest, Shard, Tokens
+from schemas.records import PassRate
+from schemas.shards import ShardWriter
+from trainer.rlvr.archive import Archive
+from trainer.rlvr.books import add_books
+from trainer.rlvr.outputs import Contents, Outputs, commit_files, commit_version, find_made, ref_of, working_folder
+from trainer.rlvr.pass_rates import Measured
+
+
+def publish(outputs: Outputs, archive: Archive, measured: Measured) -> list[Manifest]:
+    """The versions that the run makes: its rollouts, and pass rates where it has any. Nothing where none was drawn.
+
+    Raises:
+        CorruptError: a shard of the run is missing or damaged.
+        ConflictError: very many others commit to the same dataset.
+    """
+    rollouts = publish_rollouts(outputs, archive)
+    if rollouts is None or not measured.rows:
+        return [] if rollouts is None else [rollouts]
+    return [rollouts, publish_pass_rates(outputs, archive.run_id, measured, rollouts)]
+
+
+def publish_rollouts(outputs: Outputs, archive: Archive) -> Manifest | None:
+    if (made := find_made(outputs.rollouts, archive.run_id)) is not None:
+        return made
+    records = archive.records()
+    books = add_books(record.books for record in records)
+    if not books.answers:
+        return None
+    contents = Contents(
+        build_id=archive.run_id,
+        shards=[shard for record in records for shard in record.shards],
+        inputs=outputs.inputs,
+        models=[record.policy for record in records],
+        counters=books.counters(),
+        tokens=books.tokens(),
+        licences=books.licences,
+    )
+    return commit_files(outputs.rollouts, outputs, contents, archive.folder)
+
+
+def publish_pass_rates(outputs: Outputs, run_id: str, measured: Measured, rollouts: Manifest) -> Manifest:
+    """`rollouts`: the version that was counted, an input of this one."""
+    target = outputs.pass_rates
+    if (made := find_made(target, run_id)) is not None:
+        return made
+    contents = Contents(
+        build_id=run_id,
+        shards=_write(target.folder, f"{working_folder(run_id)}/data", measured.rows),
+        inputs=[*outputs.inputs, ref_of(outputs.rollouts, rollouts)],
+        models=[measured.policy],
+        counters=measured.counters,
+        tokens=Tokens(),  # the rollouts' manifest has them
+        licences=sorted({row.licence for row in measured.rows}),
+    )
+    return commit_version(target, outputs, contents)
+
+
+def _write(folder: Folder, under: str, rows: list[PassRate]) -> list[Shard]:
+    writer = ShardWriter(folder, under, PassRate, units=["ledger"])
+    try:
+        writer.write(rows)
+        return writer.close()
+    except BaseException:
+        writer.abort()
+        raise
