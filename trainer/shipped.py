@@ -8,7 +8,8 @@ from typing import Any
 import torch
 
 from schemas.recipes import find_recipe, load_recipe
-from trainer.recipe import DpoRecipe, RewardRecipe, RlvrRecipe, SftRecipe, TrainRecipe
+from trainer.recipe import DpoRecipe, RewardRecipe, SftRecipe, TrainRecipe
+from trainer.rlvr_recipe import RlvrRecipe
 
 FOLDER = Path(__file__).parent / "recipes"
 KINDS: dict[str, type[TrainRecipe]] = {"sft": SftRecipe, "dpo": DpoRecipe, "reward": RewardRecipe, "rlvr": RlvrRecipe}

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from trainer.objectives.base import Count, Measure, Outcome, Term
 from trainer.objectives.kl import kl_estimates, log_ratio
-from trainer.recipe import PolicyTable
+from trainer.rlvr_recipe import PolicyTable
 
 
 class Sampled(NamedTuple):

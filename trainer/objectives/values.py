@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from trainer.objectives.base import Measure, Outcome, Term
-from trainer.recipe import ValueTable
+from trainer.rlvr_recipe import ValueTable
 
 
 class Foretold(NamedTuple):

@@ -9,11 +9,11 @@ from factory.sampling.errors import RowError, RunError
 from factory.sampling.request import derive_seed
 from factory.sampling.types import Answer, Sampler, SampleRequest, SamplingParams
 from schemas.records import Completion
-from trainer.recipe import RlvrRecipe
 from trainer.rlvr.drawing import Draw, seed_of
 from trainer.rlvr.grading import Grader, to_completion
 from trainer.rlvr.rollouts import Group
 from trainer.rlvr.tasks import Listed, Task, Tasks
+from trainer.rlvr_recipe import RlvrRecipe
 
 Together = Callable[[Sequence[SampleRequest]], Awaitable[list[list[Answer] | RowError]]]
 

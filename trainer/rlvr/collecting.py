@@ -18,11 +18,11 @@ import msgspec
 from judges.base import JudgeError
 from judges.error_budget import ErrorBudget, TooManyErrorsError
 from trainer.errors import TrainError
-from trainer.recipe import RlvrRecipe
 from trainer.rlvr.drawing import Draw, Drawing
 from trainer.rlvr.ledger import Entry, Ledger
 from trainer.rlvr.rollouts import Group
 from trainer.rlvr.tasks import Tasks
+from trainer.rlvr_recipe import RlvrRecipe
 
 BUDGET_ROWS = 2000  # rollouts that one error budget is for
 Ask = Callable[[list[Draw]], list[Awaitable[Group]]]

@@ -10,8 +10,8 @@ import torch
 
 from trainer.objectives.advantages import gae, group_advantages, token_rewards, whitened
 from trainer.objectives.kl import kl_estimates
-from trainer.recipe import RlvrRecipe, ValueTable
 from trainer.rlvr.experience import Experience
+from trainer.rlvr_recipe import RlvrRecipe, ValueTable
 
 Floats = npt.NDArray[np.float64]
 

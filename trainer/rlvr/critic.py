@@ -10,9 +10,9 @@ from trainer.data.steps import Step, micro_batch
 from trainer.engine import Engine
 from trainer.objectives.base import Outcome
 from trainer.objectives.values import Foretold, value_loss
-from trainer.recipe import ValueTable
 from trainer.rlvr.experience import Experience, Floats
 from trainer.rlvr.scoring import score_rows
+from trainer.rlvr_recipe import ValueTable
 from trainer.tally import Tally, step_loss
 from trainer.world import World
 

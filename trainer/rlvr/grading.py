@@ -17,9 +17,9 @@ from schemas.canonical import short_hash
 from schemas.manifest import ModelRef
 from schemas.records import Completion, Message, Prompt
 from trainer.errors import TrainError
-from trainer.recipe import RewardTable
 from trainer.rlvr.rollouts import CUT, Rollout
 from trainer.rlvr.tasks import Task
+from trainer.rlvr_recipe import RewardTable
 
 
 class Grader:

@@ -15,13 +15,13 @@ from trainer.engine import Engine, Inference
 from trainer.flops import ModelSize
 from trainer.model.packed import PackedModel
 from trainer.objectives.policy import PolicyOutcome, Sampled, divisors, policy_loss
-from trainer.recipe import RlvrRecipe
 from trainer.rlvr.crediting import credit
 from trainer.rlvr.critic import Critic, counted_tokens
 from trainer.rlvr.experience import Experience, Floats
 from trainer.rlvr.histograms import Histograms
 from trainer.rlvr.rollouts import Group
 from trainer.rlvr.scoring import score_rows
+from trainer.rlvr_recipe import RlvrRecipe
 from trainer.schedule import lr_share
 from trainer.tally import Tally, step_loss
 from trainer.world import World

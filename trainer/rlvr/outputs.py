@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from schemas.arrow import RECORD_KINDS
-from schemas.commit import DATASET_NAME, commit, find_build, finish_commit
+from schemas.commit import DATASET_NAME, commit
 from schemas.datasets import DatasetVersion, locate, read_manifest, versions
 from schemas.errors import DataError
 from schemas.folder import Folder
@@ -22,7 +22,7 @@ from schemas.recipes import recipe_sha256
 from schemas.shards import schema_of, schema_sha256
 from trainer.errors import TrainError
 from trainer.options import Options, open_sources
-from trainer.recipe import RlvrRecipe
+from trainer.rlvr_recipe import RlvrRecipe
 
 BUILDS = "_builds"  # of a dataset's folder: what is not committed yet
 KINDS = {"rollouts": "completions", "pass-rate": "pass-rate"}  # the end of the dataset's name -> its records
@@ -74,16 +74,8 @@ def plan_outputs(options: Options[RlvrRecipe], record: dict[str, Any]) -> Output
     )
 
 
-def find_made(target: Target, build_id: str) -> Manifest | None:
-    """The version that this build was committed as, all done. None: it was not."""
-    made = find_build(target.folder, build_id)
-    if made is not None:
-        finish_commit(target.folder)
-        _clear(target, build_id)
-    return made
-
-
 def commit_version(target: Target, outputs: Outputs, contents: Contents) -> Manifest:
+    """Once: a build that was committed before is given as it is."""
     made = commit(target.folder, _draft(target, outputs, contents))
     _clear(target, contents.build_id)
     return made

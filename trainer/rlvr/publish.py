@@ -11,7 +11,7 @@ from schemas.records import PassRate
 from schemas.shards import ShardWriter
 from trainer.rlvr.archive import Archive
 from trainer.rlvr.books import add_books
-from trainer.rlvr.outputs import Contents, Outputs, commit_files, commit_version, find_made, ref_of, working_folder
+from trainer.rlvr.outputs import Contents, Outputs, commit_files, commit_version, ref_of, working_folder
 from trainer.rlvr.pass_rates import Measured
 
 
@@ -29,8 +29,6 @@ def publish(outputs: Outputs, archive: Archive, measured: Measured) -> list[Mani
 
 
 def publish_rollouts(outputs: Outputs, archive: Archive) -> Manifest | None:
-    if (made := find_made(outputs.rollouts, archive.run_id)) is not None:
-        return made
     records = archive.records()
     books = add_books(record.books for record in records)
     if not books.answers:
@@ -50,8 +48,6 @@ def publish_rollouts(outputs: Outputs, archive: Archive) -> Manifest | None:
 def publish_pass_rates(outputs: Outputs, run_id: str, measured: Measured, rollouts: Manifest) -> Manifest:
     """`rollouts`: the version that was counted, an input of this one."""
     target = outputs.pass_rates
-    if (made := find_made(target, run_id)) is not None:
-        return made
     contents = Contents(
         build_id=run_id,
         shards=_write(target.folder, f"{working_folder(run_id)}/data", measured.rows),

@@ -23,7 +23,6 @@ from trainer.model.leak import check_packing, check_scores
 from trainer.model.packed import plain_model
 from trainer.model.parted import load_for_engine
 from trainer.options import Options
-from trainer.recipe import RlvrRecipe, ValueTable
 from trainer.rlvr.best import Best, Found
 from trainer.rlvr.collecting import Batch, State
 from trainer.rlvr.critic import Critic
@@ -33,6 +32,7 @@ from trainer.rlvr.publish import publish
 from trainer.rlvr.shared import SharedRollouts, start_rollouts
 from trainer.rlvr.steps import Hooks, Steps
 from trainer.rlvr.watching import Seen
+from trainer.rlvr_recipe import RlvrRecipe, ValueTable
 from trainer.rows.render import Renderer
 from trainer.run_folder import find_start, write_record
 from trainer.stop import Terminations

@@ -10,7 +10,7 @@ from factory.sampling.transformers import TransformersEngine, TransformersSettin
 from factory.sampling.types import UpdatableSampler
 from factory.sampling.vllm import VLLMEngine, VLLMSettings, vllm_available
 from trainer.options import Options
-from trainer.recipe import RlvrRecipe
+from trainer.rlvr_recipe import RlvrRecipe
 from trainer.world import World
 
 ROLE = "policy"

@@ -17,7 +17,6 @@ from trainer.engine import Engine
 from trainer.evaluate.engine import template_opens_thoughts
 from trainer.model.export import plain_names
 from trainer.options import Options, open_sources
-from trainer.recipe import RlvrRecipe, SignalTable
 from trainer.rlvr.archive import Archive
 from trainer.rlvr.asking import Asker
 from trainer.rlvr.collecting import Batch, Collector, State
@@ -29,6 +28,7 @@ from trainer.rlvr.rollouts import Group
 from trainer.rlvr.sampler import make_sampler
 from trainer.rlvr.service import Service
 from trainer.rlvr.tasks import Listed, Task, Tasks, read_tasks
+from trainer.rlvr_recipe import RlvrRecipe, SignalTable
 from trainer.world import World, from_first
 
 ARCHIVE = "rollouts"  # in the run folder

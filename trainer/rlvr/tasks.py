@@ -12,7 +12,7 @@ from trainer.data.mixture import Mixture
 from trainer.data.sources import Source, check_shard
 from trainer.errors import TrainError
 from trainer.evaluate.prompts import to_prompt
-from trainer.recipe import SignalTable
+from trainer.rlvr_recipe import SignalTable
 
 KINDS = (Prompt, PassRate)
 

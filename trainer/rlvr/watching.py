@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from trainer.recipe import RlvrRecipe
 from trainer.rlvr.experience import Experience
 from trainer.rlvr.figures import rollout_figures
 from trainer.rlvr.learning import Learner
 from trainer.rlvr.rollouts import Group
+from trainer.rlvr_recipe import RlvrRecipe
 
 
 class Seen(msgspec.Struct, frozen=True):

@@ -48,7 +48,8 @@ def _sum(words: Tensor, place: int) -> int:
     seed = torch.arange(place + 1, place + 1 + size, device=words.device).mul_(STEP)
     mixed, spare = torch.empty_like(seed), torch.empty_like(seed)  # a new tensor each time would cost most of the time
     total = 0
-    for part in words.split(size) if size else ():
+    for first in range(0, words.numel(), size or 1):
+        part = words[first : first + size]
         x, y = mixed[: len(part)], spare[: len(part)]
         torch.add(part, seed[: len(part)], out=x)
         for shift, factor in ((30, FIRST), (27, SECOND), (31, 1)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,6 +23,7 @@ from factory.sampling.weights.staging import check_newer, kinds_of_checkpoint, s
 if TYPE_CHECKING:
     from torch import Tensor
 
+CHECKSUM_THREADS = 8  # 0.8 GiB/s each
 OLDEST = (0, 32)  # the first vLLM known to say which weights drew a token
 
 
@@ -57,7 +59,9 @@ class Updates:
 
         check_newer(version, self.policy.version)
         tensors = stage(weights, self._kinds)
-        return Latest(version, tensors, {name: checksum(tensor) for name, tensor in tensors.items()})
+        with ThreadPoolExecutor(CHECKSUM_THREADS) as pool:
+            checksums = dict(zip(tensors, pool.map(checksum, tensors.values()), strict=True))
+        return Latest(version, tensors, checksums)
 
     def _transfer(self) -> Transfer:
         settings = self._settings

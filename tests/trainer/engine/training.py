@@ -15,7 +15,7 @@ from trainer.model.parted import load_for_engine
 from trainer.objectives.table import Objective, objective_of
 from trainer.objectives.values import Foretold, value_loss
 from trainer.options import Options, open_inputs
-from trainer.recipe import ValueTable
+from trainer.rlvr_recipe import ValueTable
 from trainer.run import prepare_all
 from trainer.schedule import lr_share
 from trainer.shipped import KINDS

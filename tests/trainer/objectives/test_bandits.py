@@ -10,7 +10,7 @@ from trainer.objectives.advantages import gae, group_advantages, token_rewards, 
 from trainer.objectives.kl import kl_estimates
 from trainer.objectives.policy import Sampled, divisors, policy_loss
 from trainer.objectives.values import Foretold, explained_variance, value_loss
-from trainer.recipe import PolicyTable, ValueTable
+from trainer.rlvr_recipe import PolicyTable, ValueTable
 from trainer.tally import step_loss
 
 CHANCES = np.array([0.2, 0.5, 0.8, 0.4])  # that each arm pays 1

@@ -10,7 +10,7 @@ import torch
 
 from trainer.objectives.policy import Sampled, divisors, importance_weights, policy_loss
 from trainer.objectives.presets import PRESETS
-from trainer.recipe import PolicyTable
+from trainer.rlvr_recipe import PolicyTable
 from trainer.tally import step_loss
 
 MAX_TOKENS = 20

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from trainer.objectives.presets import PRESETS
-from trainer.recipe import PolicyTable, RlvrRecipe
+from trainer.rlvr_recipe import PolicyTable, RlvrRecipe
 
 BASE = {"optimizer": {"lr": 1e-6}, "max_steps": 10}
 

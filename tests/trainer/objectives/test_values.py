@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from trainer.objectives.values import Foretold, explained_variance, value_loss
-from trainer.recipe import ValueTable
+from trainer.rlvr_recipe import ValueTable
 from trainer.tally import step_loss
 
 

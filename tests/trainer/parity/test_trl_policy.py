@@ -18,7 +18,8 @@ from trainer.model.load import load_packed
 from trainer.objectives.advantages import group_advantages, token_rewards
 from trainer.objectives.kl import kl_estimates
 from trainer.objectives.policy import Sampled, divisors, policy_loss
-from trainer.recipe import PolicyTable, SftRecipe
+from trainer.recipe import SftRecipe
+from trainer.rlvr_recipe import PolicyTable
 from trainer.tally import step_loss
 
 TRL = json.loads((Path(__file__).parent / "trl_grpo.json").read_text())

@@ -25,7 +25,7 @@ from schemas.manifest import Manifest, ModelRef
 from tests.trainer.rlvr.made import group, prompt
 from tests.trainer.small import version
 from trainer.options import Options
-from trainer.recipe import RlvrRecipe, identity
+from trainer.recipe import identity
 from trainer.rlvr.archive import Archive
 from trainer.rlvr.collecting import Batch
 from trainer.rlvr.ledger import Ledger
@@ -33,6 +33,7 @@ from trainer.rlvr.outputs import Outputs, plan_outputs
 from trainer.rlvr.pass_rates import measure
 from trainer.rlvr.publish import publish
 from trainer.rlvr.rollout_rows import RolloutRows
+from trainer.rlvr_recipe import RlvrRecipe
 
 POLICY = ModelRef(role="policy", model="ckpt/dpo", revision="f" * 64, engine="transformers", engine_version="5")
 TRUTHS = ["0", "1", "2", "3", "3 4", "5", "6", "7"]  # every answer is "3 4"

@@ -7,10 +7,10 @@ import pytest
 
 from tests.trainer.rlvr.made import group, rollout, tasks
 from trainer.errors import TrainError
-from trainer.recipe import RlvrRecipe
 from trainer.rlvr.collecting import Collector, State
 from trainer.rlvr.drawing import Draw
 from trainer.rlvr.tasks import Tasks
+from trainer.rlvr_recipe import RlvrRecipe
 
 
 def recipe(**rollouts):

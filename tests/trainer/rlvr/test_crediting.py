@@ -6,10 +6,10 @@ import torch
 
 from tests.trainer.rlvr.made import prompt, rollout
 from trainer.data.steps import Span, make_step, micro_batch
-from trainer.recipe import RlvrRecipe
 from trainer.rlvr.crediting import credit
 from trainer.rlvr.experience import Experience
 from trainer.rlvr.rollouts import Group
+from trainer.rlvr_recipe import RlvrRecipe
 
 CPU = torch.device("cpu")
 

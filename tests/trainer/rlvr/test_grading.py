@@ -8,9 +8,9 @@ import pytest
 from schemas.manifest import ModelRef
 from tests.trainer.rlvr.made import answer, prompt
 from trainer.errors import TrainError
-from trainer.recipe import RewardTable
 from trainer.rlvr.grading import Grader, to_completion
 from trainer.rlvr.tasks import Task
+from trainer.rlvr_recipe import RewardTable
 
 MODEL = ModelRef(role="policy", model="m", revision="r", engine="transformers", engine_version="1")
 SAID = {"right": "<answer>7</answer>", "wrong": "<answer>8</answer>"}

@@ -22,11 +22,12 @@ from tests.trainer.small import version
 from trainer.data.sources import open_source
 from trainer.errors import TrainError
 from trainer.options import RECORDS
-from trainer.recipe import RlvrRecipe, SignalTable, identity
+from trainer.recipe import identity
 from trainer.rlvr.ledger import Ledger
 from trainer.rlvr.pass_rates import measure
 from trainer.rlvr.publish import publish
 from trainer.rlvr.tasks import read_tasks
+from trainer.rlvr_recipe import RlvrRecipe, SignalTable
 
 EVERY = int(os.environ.get("TRAINER_EVERY_DEATH", "5"))  # 1: die at each of the 47 moments
 

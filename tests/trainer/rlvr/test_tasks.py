@@ -9,10 +9,10 @@ from tests.trainer.small import version
 from trainer.data.sources import open_source
 from trainer.errors import TrainError
 from trainer.options import RECORDS
-from trainer.recipe import SignalTable
 from trainer.rlvr.drawing import Drawing
 from trainer.rlvr.ledger import Ledger
 from trainer.rlvr.tasks import Tasks, read_tasks
+from trainer.rlvr_recipe import SignalTable
 
 
 def source(home, name, rows):
