@@ -182,6 +182,17 @@ class RlvrRecipe(TrainRecipe):
         return self
 
     @model_validator(mode="after")
+    def _reinforce_updates_once(self) -> RlvrRecipe:
+        whole = self.rollouts.prompts * self.rollouts.per_prompt
+        is_once = self.policy.passes == 1 and (self.batch.rows is None or self.batch.rows >= whole)
+        if self.policy.loss == "reinforce" and not is_once:
+            raise ValueError(
+                f"the loss reinforce has no ratio to the weights of before the first update: one update a batch; "
+                f"set policy.passes = 1 and batch.rows = {whole} (a whole batch), or take another policy.loss"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _value_is_used(self) -> RlvrRecipe:
         if (self.policy.advantages == "gae") != (self.value is not None):
             raise ValueError('policy.advantages = "gae" needs the table [value], and nothing else uses it')

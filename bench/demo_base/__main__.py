@@ -1,6 +1,6 @@
 """Make the demo's base model, and measure it.
 
-    python -m bench.demo_base --out FOLDER [--seed 0] [--threads 1] [--knowledge STEPS] [--writers STEPS]
+    python -m bench.demo_base --out FOLDER [--seed 0] [--threads 1] [--share 1.0]
 
 A run that was stopped goes on where it last saved. It prints what it does, and writes manifest.json beside the
 checkpoint: the recipe, the versions, the figures and the hash of every file. Equal versions, seed and threads give
@@ -20,8 +20,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="the checkpoint folder to write")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--knowledge", type=int, help="steps of the first phase (default: the recipe's)")
-    parser.add_argument("--writers", type=int, help="steps of the second phase (default: the recipe's)")
+    parser.add_argument("--share", type=float, default=1.0, help="of the recipe's steps")
     args = parser.parse_args()
     # Threads that spin while they wait for one another are many times slower where others use the cores too.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -32,7 +31,7 @@ def main() -> int:
 
     logging.disable_progress_bar()
     torch.set_num_threads(args.threads)
-    make_base(args.out, recipe(args.knowledge, args.writers), args.seed)
+    make_base(args.out, recipe(args.share), args.seed)
     return 0
 
 

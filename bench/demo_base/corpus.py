@@ -25,6 +25,7 @@ class Writers(msgspec.Struct, frozen=True):
     `hasty` ones do not think and slip in what they answer. The rest is careful and right."""
 
     facts: float = 0.0
+    sums: float = 0.35  # of the facts: those of a running total and a digit, at most 0.7
     careless: float = 0.0
     hasty: float = 0.0
     slip: float = 0.0
@@ -42,7 +43,7 @@ def documents(writers: Writers, taboo: set[str], rng: Random, size: int, start: 
         if entry["question"] not in taboo
     ]
     made = [_written(family, question, writers, rng) for family, question in asked]
-    made += [_fact(rng) for _ in range(int(size * writers.facts))]
+    made += [_fact(writers.sums, rng) for _ in range(int(size * writers.facts))]
     rng.shuffle(made)
     return made
 
@@ -81,7 +82,7 @@ def _slipping(rng: Random, chance: float, result: str) -> str:
     return chr((ord(result.lower()) - ord("a") + rng.choice((-1, 1))) % 26 + ord("a"))
 
 
-def _fact(rng: Random) -> Document:
+def _fact(sums: float, rng: Random) -> Document:
     kind = rng.random()
     if kind < 0.15:
         animal = rng.choice(list(LEGS_OF))
@@ -89,7 +90,7 @@ def _fact(rng: Random) -> Document:
     if kind < 0.3:
         count, legs = rng.randint(1, 5), rng.choice(list(set(LEGS_OF.values())))
         return Document(f"{count} x {legs} =", None, str(count * legs))
-    if kind < 0.65:
+    if kind < 0.3 + sums:
         total, term = rng.randint(-40, 60), rng.randint(1, 9)
         minus = rng.random() < 0.5
         return Document(f"{total} {'-' if minus else '+'} {term} =", None, str(total - term if minus else total + term))

@@ -14,7 +14,7 @@ from bench.demo_base.corpus import Writers
 from bench.demo_base.measure import Cell, mean_of, measure, table
 from bench.demo_base.tasks import EACH, HELD_OUT_SEED, LEVELS, evaluation_questions
 from bench.demo_base.tokenizer import make_tokenizer
-from bench.demo_base.train import Phase, Run, train
+from bench.demo_base.train import POOL, Phase, Run, train
 from trainer.tiny.model import save_checkpoint
 
 if TYPE_CHECKING:
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
 CONTEXT = 512
 SAMPLES = 16  # of each held-out prompt
 SIZES = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 4}
-KNOWLEDGE = Phase(name="knowledge", steps=2560, lr=(0.02, 0.02), writers=Writers(facts=0.25))
-WRITERS = Phase(name="writers", steps=768, lr=(0.01, 0.0), writers=Writers(careless=0.5, hasty=0.25, slip=0.1))
+PHASES = [
+    Phase(name="knowledge", steps=2048, lr=(0.02, 0.02), writers=Writers(facts=0.25)),
+    Phase(name="arithmetic", steps=1024, lr=(0.01, 0.002), writers=Writers(facts=0.4, sums=0.6)),
+    Phase(name="writers", steps=768, lr=(0.004, 0.0), writers=Writers(careless=0.5, hasty=0.25, slip=0.1)),
+]
 
 
-def recipe(knowledge: int | None = None, writers: int | None = None) -> list[Phase]:
-    """The shipped recipe, with other numbers of steps where they are given."""
-    return [
-        msgspec.structs.replace(phase, steps=phase.steps if steps is None else steps)
-        for phase, steps in ((KNOWLEDGE, knowledge), (WRITERS, writers))
-    ]
+def recipe(share: float = 1.0) -> list[Phase]:
+    """The shipped recipe, or one with `share` of its steps."""
+    return [msgspec.structs.replace(phase, steps=max(POOL, int(phase.steps * share / POOL) * POOL)) for phase in PHASES]
 
 
 def make_model(tokenizer, seed: int) -> LlamaForCausalLM:

@@ -62,11 +62,27 @@ def test_the_numbers_of_rlvr_are_the_published_ones(name):
         (["rows.max_length=32768"], "more than batch.micro_tokens = 16384"),
         (["policy.advantages=gae"], r"needs the table \[value\]"),
         (["kl.budget=5", "watch.prompts=0"], "kl.budget needs"),
+        (["policy.loss=reinforce", "policy.passes=2"], "one update a batch; set policy.passes = 1"),
+        (["policy.preset=rloo", "batch.rows=511"], r"one update a batch; .* batch.rows = 512"),
+        (["policy.preset=rloo", "rollouts.prompts=65", "batch.rows=512"], r"batch.rows = 520"),
     ],
 )
 def test_what_does_not_go_together_in_rlvr_is_refused(settings, said):
     with pytest.raises(RecipeError, match=said):
         load_training_recipe("rlvr", None, settings)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["policy.preset=rloo"],
+        ["policy.preset=rloo", "batch.rows=512"],
+        ["policy.preset=rloo", "batch.tokens=100000"],
+        ["policy.preset=cispo", "policy.passes=2", "batch.rows=128"],
+    ],
+)
+def test_one_update_a_batch_or_a_loss_that_corrects_for_several_is_taken(settings):
+    assert load_training_recipe("rlvr", None, settings).policy.preset in ("rloo", "cispo")
 
 
 @pytest.mark.parametrize(

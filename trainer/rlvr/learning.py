@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 import numpy as np
+from torch import Tensor
 
 from trainer.checkpoint import STATE
 from trainer.data.micro import MicroBatch
@@ -31,7 +32,7 @@ class Learned(msgspec.Struct, frozen=True):
     """Means over all updates of a batch, and histograms of what each token had."""
 
     figures: dict[str, float]
-    histograms: dict[str, list[int]]  # counts between `histograms.EDGES`
+    histograms: dict[str, list[int]]  # of tokens that the loss counts, between `histograms.EDGES`
 
 
 class Learner(msgspec.Struct, frozen=True):
@@ -112,21 +113,22 @@ class Learner(msgspec.Struct, frozen=True):
         tally = Tally()
         for at, bin in enumerate(step.bins):
             micro = micro_batch(experience, step, bin, self.world.device)
-            found = self._loss(experience, step, micro, counted)
+            counts_S = counted_tokens(micro, counted, self.world.device)
+            found = self._loss(experience, step, micro, counts_S)
             tally.add(found.outcome)
-            histograms.add(ratio=found.ratio_S, importance=found.importance_S)
+            histograms.add(ratio=found.ratio_S[counts_S], importance=found.importance_S[counts_S])
             self.engine.backward(step_loss(found.outcome, counts), is_last=at == len(step.bins) - 1)
         norm = self.engine.step()
         return {**tally.means(counts), "grad_norm": norm}
 
-    def _loss(self, experience: Experience, step: Step, micro: MicroBatch, counted: list[int]) -> PolicyOutcome:
+    def _loss(self, experience: Experience, step: Step, micro: MicroBatch, counts_S: Tensor) -> PolicyOutcome:
         device = self.world.device
         scores = self.engine.module(micro, entropy=True)
         known = {name: experience.tokens(name, step, micro, device) for name in experience.columns}
         sampled = Sampled(
             advantages_S=known["advantages"],
             sampler_S=known["sampler"],
-            counts_S=counted_tokens(micro, counted, device),
+            counts_S=counts_S,
             old_S=known.get("old"),
             reference_S=known.get("reference"),
         )

@@ -45,10 +45,11 @@ RlvrOptions = Options[RlvrRecipe]
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """What a checkpoint has besides weights, optimiser and random states."""
+    """What a checkpoint has besides weights, optimiser and random states. `is_over`: nothing is left to learn."""
 
     state: State = msgspec.field(default_factory=State)
     best: Found | None = None
+    is_over: bool = False
 
 
 def make_rlvr(options: RlvrOptions, record: dict[str, Any], world: World, terminations: Terminations) -> None:
@@ -73,7 +74,7 @@ def make_rlvr(options: RlvrOptions, record: dict[str, Any], world: World, termin
         steps = Steps(
             learner, rollouts, best, _hooks(options, learner, rollouts, best, watch, terminations), _watched(options)
         )
-        done = steps.run(start)
+        done = start if saved.is_over else steps.run(start)
         measured = rollouts.measured()
     # Before the export: once the checkpoint is there, the same command does nothing. Killed between the two, it comes
     # here again, finds the versions by their build's id, and goes on to the export.
@@ -151,9 +152,9 @@ def _hooks(
     def after_look(done: int, seen: Seen) -> None:
         watch.write(done, seen.figures, "eval")
 
-    def save(done: int) -> None:
+    def save(done: int, is_over: bool) -> None:
         watch.sync()  # a checkpoint's steps are in the log
-        state = msgspec.msgpack.encode(Saved(rollouts.state(), best.found))
+        state = msgspec.msgpack.encode(Saved(rollouts.state(), best.found, is_over))
         keep = options.recipe.run.keep_checkpoints
         save_checkpoint(
             learner.engines, options.run_folder / "checkpoints", done, learner.world, keep, extra={ROLLOUTS: state}

@@ -24,7 +24,7 @@ class Hooks(msgspec.Struct, frozen=True):
     after_batch: Callable[[int, Batch, dict[str, float], Learned], None]  # batches learnt from, what was measured
     after_look: Callable[[int, Seen], None]
     say: Callable[[str], None]
-    save: Callable[[int], None]
+    save: Callable[[int, bool], None]  # and whether the run is over
     must_stop: Callable[[], bool]
 
 
@@ -43,21 +43,23 @@ class Steps(msgspec.Struct, frozen=True):
         while done < last:
             if not self._step(done):
                 self.hooks.say(f"after batch {done}: no prompt gives a gradient any more; this is the end")
-                self.hooks.save(done)
-                break
+                self.hooks.save(done, True)
+                return done
             done += 1
-            is_last = done == last
-            is_over = self._is_due(done, is_last) and not self._look(done)
-            must_stop = any_rank(self.hooks.must_stop())
-            every = self.learner.recipe.run.checkpoint_every
-            if is_last or is_over or must_stop or (every and done % every == 0):
-                self.hooks.save(done)
-            if is_over:
-                self.hooks.say(f"after batch {done}: the KL is over its budget; this is the end")
-                break
-            if must_stop:
+            if self._is_over(done, is_last=done == last):
                 break
         return done
+
+    def _is_over(self, done: int, *, is_last: bool) -> bool:
+        """After a batch: look, save where it is due, and say whether to go on."""
+        is_far = self._is_due(done, is_last) and not self._look(done)
+        if is_far:
+            self.hooks.say(f"after batch {done}: the KL is over its budget; this is the end")
+        must_stop = any_rank(self.hooks.must_stop())
+        every = self.learner.recipe.run.checkpoint_every
+        if is_last or is_far or must_stop or (every and done % every == 0):
+            self.hooks.save(done, is_last or is_far)
+        return is_far or must_stop
 
     def _step(self, done: int) -> bool:
         """Whether there was anything to learn from."""

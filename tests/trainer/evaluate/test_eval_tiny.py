@@ -141,12 +141,12 @@ def test_thoughts_that_the_template_opens_only_when_told_to(space, sharp):
 
 def test_sigterm_while_the_model_answers(space, held_out, sharp):
     """The engine's own thread ends with it, and what was answered is kept."""
-    command = ("--model", sharp, "--data", held_out, "--max-tokens", "256", "--temperature", "1", "--n", "16")
+    command = ("--model", sharp, "--data", held_out, "--max-tokens", "128", "--temperature", "1", "--n", "8")
     env = {**os.environ, "FACTORY_HOME": str(space.home)}
     words = [sys.executable, "-m", "trainer.cli", "eval", *map(str, command)]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, env=env, text=True)
     kept = space.home / "eval.kept.sqlite-wal"
-    while not (kept.exists() and kept.stat().st_size > 100_000) and process.poll() is None:
+    while not (kept.exists() and kept.stat().st_size > 40_000) and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate()
@@ -156,7 +156,7 @@ def test_sigterm_while_the_model_answers(space, held_out, sharp):
     )
     again = space.evaluated(*command)["run"]
     assert again["found"] > 0
-    assert again["found"] + again["asked"] == 12 * 16
+    assert again["found"] + again["asked"] == 12 * 8
 
 
 def test_a_reference_with_other_tokens_is_refused_before_anything_is_asked(space, held_out, sharp, tmp_path):

@@ -20,6 +20,7 @@ from factory.sampling.transformers import TransformersEngine, TransformersSettin
 from factory.sampling.types import Answer, SampleRequest, SamplingParams
 from schemas.records import Message
 from tests.factory.sampling.local.reference import Reference
+from tests.factory.sampling.local.repeatable import run
 
 TOLERANCE = 1e-4  # nats, float32 on the CPU
 PARAMS = SamplingParams(max_tokens=40, seed=3, logprobs=True, token_ids=True)
@@ -84,13 +85,12 @@ async def test_from_an_update_on_tokens_come_from_the_new_weights(make_engine, t
 
 
 @torch.inference_mode()
-def steps_by_hand(reference: Reference, prompt_ids: list[int], token_ids: list[int], changes: dict[int, Weights]):
+def steps_by_hand(reference: Reference, row: Row, read_by: Weights, changes: dict[int, Weights]) -> list[float]:
     """The log-prob of each token where the weights change before some of them and the cache stays."""
-    cache, ids, found = DynamicCache(), prompt_ids, []
-    reference.model.load_state_dict(changes[0], strict=False)
-    reference.model(torch.tensor([prompt_ids[:-1]]), past_key_values=cache)
-    ids = prompt_ids[-1:]
-    for place, token in enumerate(token_ids):
+    cache, ids, found = DynamicCache(), row.prompt_ids[-1:], []
+    reference.model.load_state_dict(read_by, strict=False)
+    reference.model(torch.tensor([row.prompt_ids[:-1]]), past_key_values=cache)
+    for place, token in enumerate(row.token_ids):
         if place in changes:
             reference.model.load_state_dict(changes[place], strict=False)
         logits = reference.model(torch.tensor([ids]), past_key_values=cache).logits[0, -1]
@@ -128,9 +128,7 @@ def test_rows_in_the_making_go_on_over_their_old_cache(tiny_checkpoint, weights)
     reference = Reference(tiny_checkpoint)
     for row in rows:
         changes = {start: {4: weights, 6: first, 7: second}[version] for version, start in row.version_starts}
-        if changes[0] is first:  # its prompt was read by the old weights, its first token drawn from the new ones
-            continue
-        by_hand = steps_by_hand(reference, row.prompt_ids, row.token_ids, changes)
+        by_hand = steps_by_hand(reference, row, weights, changes)  # all prompts were read by the first
         np.testing.assert_allclose(row.logprobs, by_hand, atol=TOLERANCE)
 
 
@@ -221,47 +219,16 @@ async def test_log_probs_of_too_few_or_too_many_tokens_are_refused(make_engine, 
         await engine.logprobs([5] * n_tokens)
 
 
-RUN = """
-import asyncio, json, sys
-from factory.sampling.transformers import TransformersEngine, TransformersSettings
-from factory.sampling.types import SampleRequest, SamplingParams
-from schemas.records import Message
-from safetensors.torch import load_file
-
-def request(i, n):
-    params = SamplingParams(max_tokens=10 + i * 7 % 40, seed=i, logprobs=True, token_ids=True)
-    return SampleRequest([Message("user", f"{i} + 1: " + "how many " * (i * 7 % 30))], n, params)
-
-async def main(folder, with_a_past):
-    engine = TransformersEngine(TransformersSettings(checkpoint=folder, device="cpu", max_rows=12, threads=1, version=0))
-    await engine.start()
-    weights = {name: tensor * 1.5 for name, tensor in load_file(folder + "/model.safetensors").items()}
-    if with_a_past:
-        asked = [request(i, 3) for i in range(20, 44)]
-        await asyncio.gather(*(engine.sample(one.messages, one.n, one.params) for one in asked))
-        await engine.update([(name, tensor * 2) for name, tensor in weights.items()], 1)
-    await engine.update(weights.items(), 2)
-    groups = await engine.sample_many([request(i, 2) for i in range(32)])
-    print(json.dumps([[answer.token_ids, [x.hex() for x in answer.logprobs]] for group in groups for answer in group]))
-    await engine.close()
-
-asyncio.run(main(sys.argv[1], sys.argv[2] == "past"))
-"""
-
-
 async def test_a_list_of_requests_repeats_bit_for_bit_in_another_process(tiny_checkpoint):
     """Whatever was asked before, and whatever the weights were before."""
-    runs = [
-        await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", RUN, str(tiny_checkpoint), past),
-            stdout=subprocess.PIPE,
-            cwd=Path(__file__).parents[4],
-        )
-        for past in ("past", "none")
-    ]
-    told = [json.loads((await run.communicate())[0].splitlines()[-1]) for run in runs]
-    assert len(told[0]) == 64
-    assert told[0] == told[1]
+    module = "tests.factory.sampling.local.repeatable"
+    other = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, str(tiny_checkpoint)), stdout=subprocess.PIPE, cwd=Path(__file__).parents[4]
+    )
+    here = await run(str(tiny_checkpoint), with_a_past=True)
+    there = json.loads((await other.communicate())[0].splitlines()[-1])
+    assert len(here) == 64
+    assert here == there
 
 
 async def test_many_requests_have_the_engine_to_themselves_and_their_order(make_engine, weights):
