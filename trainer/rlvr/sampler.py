@@ -6,23 +6,21 @@ import sys
 from collections.abc import Callable
 
 from factory.sampling.checkpoint import open_checkpoint
+from factory.sampling.choice import engine_for
 from factory.sampling.transformers import TransformersEngine, TransformersSettings
 from factory.sampling.types import UpdatableSampler
-from factory.sampling.vllm import VLLMEngine, VLLMSettings, vllm_available
+from factory.sampling.vllm import VLLMEngine, VLLMSettings
 from trainer.options import Options
 from trainer.rlvr_recipe import RlvrRecipe
-from trainer.world import World
 
 ROLE = "policy"
 DTYPES = {"bf16": "bfloat16", "fp32": "float32"}
 
 
-def make_sampler(options: Options[RlvrRecipe], recipe: RlvrRecipe, world: World) -> UpdatableSampler:
+def make_sampler(options: Options[RlvrRecipe], recipe: RlvrRecipe) -> UpdatableSampler:
     """Not started yet, in the dtype of training. Raises SamplingError for what is plainly wrong."""
     named = recipe.rollouts.engine
-    if named == "auto":
-        named = "vllm" if world.device.type == "cuda" and vllm_available() is None else "transformers"
-    return _MAKERS[named](options, recipe)
+    return _MAKERS[engine_for(str(options.model)).engine if named == "auto" else named](options, recipe)
 
 
 def _transformers(options: Options[RlvrRecipe], recipe: RlvrRecipe) -> UpdatableSampler:

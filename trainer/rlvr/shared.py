@@ -100,7 +100,7 @@ def start_rollouts(options: Options[RlvrRecipe], state: State, world: World, sta
     prompts = [task.prompt for task in tasks.all()]
     for prompt in prompts:
         own_metadata(prompt)  # it will stand in each of its rollouts: better known now
-    sampler = make_sampler(options, recipe, world)
+    sampler = make_sampler(options, recipe)
     service = stack.enter_context(Service(sampler))
     archive = Archive(options.run_folder / ARCHIVE, RolloutRows(sampler.model, opens_thoughts), state.taken)
     in_turns = not recipe.rollouts.max_age

@@ -143,8 +143,8 @@ class Inspector:
         for end in sorted(chat.end_ids - chat.stop_ids):
             ended = f"the template ends an answer with {chat.token(end)}"
             yield (
-                f"{ended}, where generation_config.json does not stop; the trained checkpoint's will, and this one does "
-                f"once you add {end} to its eos_token_id"
+                f"{ended}, where generation_config.json does not stop; the trained checkpoint's will, and this one's "
+                f"if you add {end} to its eos_token_id"
             )
 
 
