@@ -29,7 +29,8 @@ from trainer.rlvr.critic import Critic
 from trainer.rlvr.learning import Learned, Learner
 from trainer.rlvr.outputs import plan_outputs
 from trainer.rlvr.publish import publish
-from trainer.rlvr.shared import SharedRollouts, start_rollouts
+from trainer.rlvr.shared import SharedRollouts
+from trainer.rlvr.starting import start_rollouts
 from trainer.rlvr.steps import Hooks, Steps
 from trainer.rlvr.watching import Seen
 from trainer.rlvr_recipe import RlvrRecipe, ValueTable
@@ -69,6 +70,7 @@ def make_rlvr(options: RlvrOptions, record: dict[str, Any], world: World, termin
         rollouts = start_rollouts(options, saved.state, world, stack)
         if start:
             rollouts.update(learner.engine, start)
+        rollouts.begin()
         stack.enter_context(terminations.postponed())
         watch = stack.enter_context(Watch(options, options.recipe.max_steps, start, world))
         steps = Steps(

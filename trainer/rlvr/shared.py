@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from typing import Any, TypeVar
 
 import msgspec
 
-from factory.sampling.transformers import TransformersEngine
-from schemas.errors import DataError
-from schemas.metadata import own_metadata
 from schemas.records import Prompt
 from trainer.engine import Engine
-from trainer.evaluate.engine import template_opens_thoughts
 from trainer.model.export import plain_names
-from trainer.options import Options, open_sources
 from trainer.rlvr.archive import Archive
 from trainer.rlvr.asking import Asker
 from trainer.rlvr.collecting import Batch, Collector, State
 from trainer.rlvr.drawing import Draw
-from trainer.rlvr.grading import Grader
 from trainer.rlvr.pass_rates import Measured, measure
-from trainer.rlvr.rollout_rows import RolloutRows
 from trainer.rlvr.rollouts import Group
-from trainer.rlvr.sampler import make_sampler
 from trainer.rlvr.service import Service
-from trainer.rlvr.tasks import Listed, Task, Tasks, read_tasks
-from trainer.rlvr_recipe import RlvrRecipe, SignalTable
+from trainer.rlvr_recipe import RlvrRecipe
 from trainer.world import World, from_first
 
-ARCHIVE = "rollouts"  # in the run folder
 T = TypeVar("T")
 
 
@@ -45,6 +33,12 @@ class SharedRollouts(msgspec.Struct, frozen=True):
     n_watched: int = 0
     prompts: Sequence[Prompt] = ()  # that may be drawn
     archive: Archive | None = None
+    collector: Callable[[], Collector] | None = None
+
+    def begin(self) -> None:
+        """Ask for the first groups: once the sampler has the weights that they are to be drawn from."""
+        if self.service is not None and self.collector is not None:
+            self.service.collect(self.collector)
 
     def batch(self, version: int) -> Batch:
         """The groups to learn from; those that were left out are in the archive alone."""
@@ -82,59 +76,3 @@ class SharedRollouts(msgspec.Struct, frozen=True):
     def _of_first(self, work: Callable[[Service], T]) -> T:
         found: T = from_first(None if self.service is None else work(self.service), self.world)
         return found
-
-
-def start_rollouts(options: Options[RlvrRecipe], state: State, world: World, stack: ExitStack) -> SharedRollouts:
-    """The sampler started, and rollouts being collected; on other ranks than the first, the front of it.
-
-    Raises:
-        DataError, TrainError: the data or the table [reward] do not fit.
-        SamplingError: the engine does not start.
-    """
-    recipe = options.recipe
-    if not world.is_first:
-        return SharedRollouts(recipe, world)
-    opens_thoughts = template_opens_thoughts(str(options.model), recipe.rows.chat_template_kwargs)
-    grader = Grader(recipe.reward, opens_thoughts, recipe.seed)
-    tasks, watched = _read(options, grader)
-    prompts = [task.prompt for task in tasks.all()]
-    for prompt in prompts:
-        own_metadata(prompt)  # it will stand in each of its rollouts: better known now
-    sampler = make_sampler(options, recipe)
-    service = stack.enter_context(Service(sampler))
-    archive = Archive(options.run_folder / ARCHIVE, RolloutRows(sampler.model, opens_thoughts), state.taken)
-    in_turns = not recipe.rollouts.max_age
-    together = sampler.sample_many if in_turns and isinstance(sampler, TransformersEngine) else None
-    ask = Asker(recipe, tasks, sampler, grader, opens_thoughts, recipe.rollouts.per_prompt, together)
-    service.collect(lambda: Collector(recipe, tasks, ask, state))
-    watch = Asker(recipe, watched, sampler, grader, opens_thoughts, recipe.watch.per_prompt, together)
-    return SharedRollouts(recipe, world, service, watch, len(watched), prompts, archive)
-
-
-def _read(options: Options[RlvrRecipe], grader: Grader) -> tuple[Tasks, Listed]:
-    """The prompts to learn from, and those that are watched."""
-    sources, recipe = open_sources(options), options.recipe
-    versions, left_out = read_tasks(sources.train, recipe.signal, grader.needs_verifier)
-    if left_out:
-        counted = ", ".join(f"{count} {why}" for why, count in left_out.most_common())
-        print(f"{' '.join(options.data)}: {left_out.total()} prompts left out ({counted})", file=sys.stderr)
-    tasks = Tasks(versions, [source.weight for source in sources.train], recipe.seed)
-    watched = tasks.all()
-    if sources.held_out:
-        found, _ = read_tasks(sources.held_out, SignalTable(), grader.needs_verifier)
-        watched = [task for version in found for task in version]
-        _check_apart(options, tasks, watched)
-    watched = watched[: recipe.watch.prompts]
-    grader.check([*tasks.all(), *watched])
-    return tasks, Listed(watched)
-
-
-def _check_apart(options: Options[RlvrRecipe], tasks: Tasks, held_out: list[Task]) -> None:
-    """Raises DataError when a held-out prompt is trained on, too."""
-    trained = {task.prompt.prompt_id for task in tasks.all()}
-    shared = [task.prompt.prompt_id for task in held_out if task.prompt.prompt_id in trained]
-    if shared:
-        raise DataError(
-            f"{options.held_out[0]}: {len(shared)} of its prompts are in --data, too (the first: {shared[0]}); "
-            "hold out prompts that are not trained on"
-        )
