@@ -5,10 +5,11 @@
 `learner`: batches of stored rollouts (random token ids, rewards of 0 and 1) through `Learner.learn`, which packs them,
 and through TRL's GRPO trainer, which pads a batch to its longest prompt and its longest answer. Both have the same
 model, rollouts, AdamW, dtype, threads, updates, gradient checkpointing and places in a forward pass (ours may fill as
-many as TRL's micro-batch of the longest rows has), no KL and no correction for the sampler; the first gradient's norm
-shows that they compute the same. Time is of a whole batch: advantages, log-probs before the update where they are
-needed (`--updates` above 1), loss, update. Once with uneven lengths (log-normal), once with all rows of one length:
-there is no padding in the second, and the difference of the two ratios is what packing alone gives.
+many as TRL's micro-batch of the longest rows has), no KL and no correction for the sampler. That they compute the same
+is seen by the norm of the first batch's gradient (with one update: several are of other rows). Time is of a whole
+batch: advantages, log-probs before the update where they are needed (`--updates` above 1), loss, update. Once with
+uneven lengths (log-normal), once with all rows of one length: there is no padding in the second, and the quotient of
+the two ratios is what packing alone gives.
 
 `loop`: `trainer rlvr` on a made task with `rollouts.max_age` 0 (sampling and learning take turns), 1 and 2 (batches in
 the making while one is learnt from, weights updated in flight). Where sampler and learner share their cores or their
@@ -30,6 +31,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,20 +70,22 @@ def main() -> None:
     on_gpu = _has_cuda()
     if not on_gpu:
         os.environ["DS_ACCELERATOR"] = "cpu"  # else DeepSpeed says that it finds no GPU
-    began = time.monotonic()
+    began, limit_s = time.monotonic(), args.limit_s or (540 if on_gpu else 1800)
     with tempfile.TemporaryDirectory() as home:
         bench = Bench(Path(home), args.scale or ("gpu" if on_gpu else "cpu"), on_gpu, args)
         print(f"scale {bench.scale}, {args.threads} threads, load {os.getloadavg()[0]:.1f}", flush=True)
-        jobs = [(PARTS[part], share) for part in args.parts for share in SHARES[part]]
-        for at, (part, share) in enumerate(jobs):
-            left = began + args.limit_s - time.monotonic()
-            part(bench, share, time.monotonic() + left / (len(jobs) - at))
+        jobs = [partial(learner, bench, lengths) for lengths in args.lengths if "learner" in args.parts]
+        jobs += [partial(loop, bench)] if "loop" in args.parts else []
+        for at, job in enumerate(jobs):
+            left = began + limit_s - time.monotonic()
+            job(time.monotonic() + left / (len(jobs) - at))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trl", metavar="PYTHON", help="an interpreter with TRL; without it only ours is measured")
     parser.add_argument("--parts", nargs="+", default=["learner", "loop"], choices=["learner", "loop"])
+    parser.add_argument("--lengths", nargs="+", default=["uneven", "equal"], choices=["uneven", "equal"])
     parser.add_argument("--scale", choices=rlvr_loop.SCALES, help="by default what suits the machine")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--updates", type=int, default=1, help="of a batch, in the part learner")
@@ -90,11 +94,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--engine", choices=["transformers", "vllm"], default="transformers", help="of the part loop")
     parser.add_argument("--ages", type=int, nargs="+", default=[0, 1, 2], help="rollouts.max_age, in the part loop")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--limit-s", type=float, default=540.0, help="of all that is run")
+    parser.add_argument("--limit-s", type=float, help="of all that is run; by default 540 on a GPU, 1,800 on a CPU")
     return parser.parse_args()
 
 
 def learner(bench: Bench, lengths: str, until: float) -> None:
+    """Until then another round may begin."""
     scale = rlvr_rollouts.SCALES[bench.scale]
     if not (bench.home / "model").exists():
         rlvr_rollouts.make_policy(bench.home / "model", scale)
@@ -120,10 +125,10 @@ def _job(bench: Bench, scale: rlvr_rollouts.Scale, stored: Stored) -> dict[str, 
         "prompts": scale.prompts,
         "per_prompt": scale.per_prompt,
         "rows": scale.rows,
-        "max_tokens": scale.answer_tokens[-1],
-        "max_length": scale.max_length,
+        "max_tokens": stored.longest[1],
+        "max_length": sum(stored.longest),
         "micro_rows": scale.micro_rows,
-        "micro_tokens": scale.micro_tokens,
+        "micro_tokens": sum(stored.longest) * scale.micro_rows,
     }
 
 
@@ -132,7 +137,7 @@ def _learn(command: list[str], bench: Bench) -> Learnt:
     return msgspec.json.decode(said.splitlines()[-1], type=Learnt)
 
 
-def loop(bench: Bench, _: str, until: float) -> None:
+def loop(bench: Bench, until: float) -> None:
     scale = rlvr_loop.SCALES[bench.scale]
     space = rlvr_loop.make_space(bench.home, scale)
     numbers = iter(range(1000))
@@ -159,7 +164,7 @@ def rounds(measure: Callable[[], T], wanted: int, until: float) -> Iterator[T]:
 
 
 def _show_learner(lengths: str, stored: Stored, scale: rlvr_rollouts.Scale, found: list[dict[str, Learnt]]) -> None:
-    share = f"{stored.tokens:,.0f} tokens, {stored.tokens / stored.padded:.0%} of what padding makes of them"
+    share = f"{stored.tokens:,.0f} tokens, {stored.tokens / stored.places:.0%} of the places when padded"
     print(f"\nlearner, {lengths} lengths: {scale.rows} rollouts a batch, {share}   ({len(found)} rounds)")
     print(
         f"{'':5}{'client':<10}{'tokens/s':>10}{'answer tokens/s':>17}{'batch s':>9}{'peak MiB':>10}{'before':>9}"
@@ -199,10 +204,6 @@ def _has_cuda() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-PARTS: dict[str, Callable[[Bench, str, float], None]] = {"learner": learner, "loop": loop}
-SHARES = {"learner": ["uneven", "equal"], "loop": [""]}
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from bench.train_data import LLAMA_12M, QWEN3_06B, write_jsonl
 
 WARM_UP = 3  # batches: as many as the most asynchronous run has in the making at the start
 QUESTIONS = 512
-ONE_LAYER = LLAMA_12M | {"hidden_size": 40, "intermediate_size": 40, "num_hidden_layers": 1}
+ONE_LAYER = LLAMA_12M | {"hidden_size": 128, "num_attention_heads": 2, "num_key_value_heads": 2, "num_hidden_layers": 1}
 
 
 class Scale(msgspec.Struct, frozen=True, kw_only=True):

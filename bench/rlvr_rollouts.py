@@ -33,15 +33,6 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     def rows(self) -> int:
         return self.prompts * self.per_prompt
 
-    @property
-    def max_length(self) -> int:
-        """Of prompt and answer together."""
-        return self.prompt_tokens[-1] + self.answer_tokens[-1]
-
-    @property
-    def micro_tokens(self) -> int:
-        return self.micro_rows * self.max_length
-
 
 SCALES = {
     "cpu": Scale(
@@ -75,12 +66,15 @@ SCALES = {
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """`tokens`: of prompts and answers, in a batch. `padded`: of the same with every row as long as the longest."""
+    """The longest prompt and answer of all; of a batch in the mean, tokens of prompts and answers, those of answers,
+    and places where all its prompts are padded to its longest and all its answers to its longest.
+    """
 
     path: Path
+    longest: tuple[int, int]
     tokens: float
-    padded: float
     answer_tokens: float
+    places: float
 
 
 def make_policy(folder: Path, scale: Scale) -> Path:
@@ -99,12 +93,13 @@ def store(path: Path, scale: Scale, *, equal: bool) -> Stored:
         for row in rows:
             row |= {"prompt": _ids(draw, prompt), "ids": _ids(draw, answer)}
     path.write_text("".join(json.dumps(batch) + "\n" for batch in batches))
+    prompts, answers = ([[len(row[name]) for row in batch] for batch in batches] for name in ("prompt", "ids"))
     return Stored(
         path=path,
-        tokens=mean(sum(len(row["prompt"]) + len(row["ids"]) for row in batch) for batch in batches),
-        padded=mean(sum(max(len(row[name]) for row in batch) for name in ("prompt", "ids")) for batch in batches)
-        * scale.rows,
-        answer_tokens=mean(sum(len(row["ids"]) for row in batch) for batch in batches),
+        longest=(max(map(max, prompts)), max(map(max, answers))),
+        tokens=mean(map(sum, prompts)) + mean(map(sum, answers)),
+        answer_tokens=mean(map(sum, answers)),
+        places=scale.rows * (mean(map(max, prompts)) + mean(map(max, answers))),
     )
 
 

@@ -13,6 +13,8 @@ from factory.sampling.solver.families import FAMILIES
 from factory.sampling.solver.leg_counting import LEGS_OF
 from factory.sampling.solver.worked import Worked
 
+SIDES = (2, 3, 4)  # of the matrices at each level
+
 
 class Document(NamedTuple):
     question: str
@@ -29,6 +31,7 @@ class Writers(msgspec.Struct, frozen=True):
     careless: float = 0.0
     hasty: float = 0.0
     slip: float = 0.0
+    terms: tuple[int, int, int] = (3, 4, 5)  # of the sums at each level
 
 
 def documents(writers: Writers, taboo: set[str], rng: Random, size: int, start: int) -> list[Document]:
@@ -36,16 +39,26 @@ def documents(writers: Writers, taboo: set[str], rng: Random, size: int, start: 
 
     They take the entries from `start` on of every family and level, at most `size / 12` of each.
     """
+    each = per_cell(writers, size)
     asked = [
         (family, entry["question"])
         for number, (family, level) in enumerate(cells())
-        for entry in entries(family, level, BASE_SEED + number * LEVEL_STRIDE, per_cell(writers, size), start)
+        for entry in entries(
+            family, level, BASE_SEED + number * LEVEL_STRIDE, each, start, **_settings(family, level, writers)
+        )
         if entry["question"] not in taboo
     ]
     made = [_written(family, question, writers, rng) for family, question in asked]
     made += [_fact(writers.sums, rng) for _ in range(int(size * writers.facts))]
     rng.shuffle(made)
     return made
+
+
+def _settings(family: str, level: int, writers: Writers) -> dict[str, int]:
+    """Where the corpus goes beyond the demo's levels."""
+    if family == "chain_sum":
+        return {"min_terms": writers.terms[level], "max_terms": writers.terms[level]}
+    return {"min_n": SIDES[level], "max_n": SIDES[level]} if family == "spiral_matrix" else {}
 
 
 def per_cell(writers: Writers, size: int) -> int:

@@ -23,10 +23,18 @@ if TYPE_CHECKING:
 CONTEXT = 512
 SAMPLES = 16  # of each held-out prompt
 SIZES = {"hidden_size": 128, "intermediate_size": 384, "num_hidden_layers": 4, "num_attention_heads": 4}
+LONG = (3, 5, 7)  # terms of the sums that the model begins with
 PHASES = [
-    Phase(name="knowledge", steps=2048, lr=(0.02, 0.02), writers=Writers(facts=0.25)),
-    Phase(name="arithmetic", steps=1024, lr=(0.01, 0.002), writers=Writers(facts=0.4, sums=0.6)),
-    Phase(name="writers", steps=768, lr=(0.004, 0.0), writers=Writers(careless=0.5, hasty=0.25, slip=0.1)),
+    Phase(name="knowledge", steps=2048, lr=(0.02, 0.02), writers=Writers(facts=0.25, terms=LONG)),
+    Phase(name="arithmetic", steps=1024, lr=(0.01, 0.002), writers=Writers(facts=0.4, sums=0.6, terms=LONG)),
+    Phase(
+        name="writers",
+        steps=768,
+        lr=(0.004, 0.0),
+        writers=Writers(careless=0.5, hasty=0.25, slip=0.1, terms=LONG),
+    ),
+    Phase(name="knowledge again", steps=768, lr=(0.008, 0.002), writers=Writers(facts=0.2, sums=0.6)),
+    Phase(name="writers again", steps=384, lr=(0.003, 0.0), writers=Writers(careless=0.4, hasty=0.2, slip=0.06)),
 ]
 
 

@@ -119,9 +119,8 @@ class Decoder:
     def load(self, weights: Mapping[str, Tensor], version: int) -> None:
         """Draw from these weights from now on: all of them, checked. Rows keep what the old ones have read."""
         own = self._model.state_dict(keep_vars=True)
-        ready = [(own[name], tensor.to(own[name].device)) for name, tensor in weights.items()]
-        for weight, tensor in ready:
-            weight.copy_(tensor)
+        for name, tensor in weights.items():
+            own[name].copy_(tensor)
         self.policy_version = version
         for row in self.rows:
             if not row.token_ids:
@@ -134,10 +133,6 @@ class Decoder:
         logits_TV = self._model(input_ids=ids_1T, use_cache=False).logits[0, :-1].float()
         logprobs: list[float] = logits_TV.log_softmax(-1).gather(1, ids_1T[0, 1:, None])[:, 0].tolist()
         return logprobs
-
-    def forget(self) -> None:
-        """Where there are no rows: be as new."""
-        self._cache.forget()
 
     def kinds(self) -> dict[str, TensorKind]:
         """What weights `load` takes."""

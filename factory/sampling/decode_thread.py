@@ -136,9 +136,7 @@ class DecodeThread:
                 self._take(item)
 
     def _take(self, batch: Batch) -> None:
-        if batch.alone:
-            self._alone = True
-            self._decoder.forget()
+        self._alone = batch.alone
         for group in batch.groups:
             self._groups.update({id(row): group for row in group.rows})
             self._waiting.extend(group.rows)

@@ -42,11 +42,6 @@ class SlotCache(Cache):
     def held_bytes(self) -> int:
         return sum(tensor.nbytes for tensor in (*self._keys_SHPD, *self._values_SHPD))
 
-    def forget(self) -> None:
-        """Give up all slots. What is held is then shaped by the rows to come alone, whatever was there before."""
-        for tensors in (self._keys_SHPD, self._values_SHPD):
-            tensors[:] = [_no_slots(tensor) for tensor in tensors]
-
     def aim(self, position_B: Tensor, longest: int) -> Tensor:
         """Say where the next forward pass writes. `longest` tokens are in the longest row, this one included.
 

@@ -20,7 +20,7 @@ from torch import Tensor
 SECRET_ENV = "FACTORY_VLLM_GUARD"
 SECRET_HEADER = b"x-factory-guard"
 OPEN_PATHS = ("/v1/", "/inference/", "/health", "/version")
-WORDS = {"cpu": 2**15, "cuda": 2**22}  # of eight bytes, mixed at a time: what a core's cache holds, what fills a GPU
+CPU_WORDS, GPU_WORDS = 2**15, 2**22  # of eight bytes, mixed at a time: what a core's cache holds, what fills a GPU
 # The constants of splitmix64, as signed 64-bit integers.
 STEP, FIRST, SECOND = (c - 2**64 for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
@@ -44,7 +44,7 @@ def checksum(tensor: Tensor) -> str:
 
 def _sum(words: Tensor, place: int) -> int:
     """Of the mixed words, the first of which is at `place`."""
-    size = min(words.numel(), WORDS[words.device.type])
+    size = min(words.numel(), CPU_WORDS if words.device.type == "cpu" else GPU_WORDS)
     seed = torch.arange(place + 1, place + 1 + size, device=words.device).mul_(STEP)
     mixed, spare = torch.empty_like(seed), torch.empty_like(seed)  # a new tensor each time would cost most of the time
     total = 0

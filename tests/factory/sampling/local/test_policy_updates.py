@@ -153,7 +153,8 @@ async def test_an_update_in_flight_interrupts_nobody(make_engine, weights):
 async def test_rows_may_be_awaited(make_engine, weights):
     """Those that have begun; of 40 rows, two at a time, the others begin with the new weights."""
     engine = await make_engine(max_rows=2)
-    waiting = [asyncio.create_task(engine.sample(ask(f"{i}"), 1, PARAMS)) for i in range(40)]
+    uneven = [msgspec.structs.replace(PARAMS, max_tokens=10 + i * 7 % 30) for i in range(40)]
+    waiting = [asyncio.create_task(engine.sample(ask(f"{i}"), 1, params)) for i, params in enumerate(uneven)]
     await asyncio.to_thread(wait_until, lambda: engine._thread._decoder.rows)
     for version in (1, 2):
         await engine.update(moved(weights, version).items(), version, await_rows=True)
