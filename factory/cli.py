@@ -19,6 +19,7 @@ app = App(
     name="factory",
     help="Build versioned datasets with language models: prompts, traces, completions, preference pairs.",
     version=lambda: version("synthetic-data-factory"),
+    suppress_keyboard_interrupt=False,  # it would end the process without a word
 )
 app.command("factory.commands.agreement:app", name="agreement", help="Compare two judges on the same answers.")
 app.command("factory.commands.build:app", name="build", help="Build a version of a dataset.")

@@ -17,6 +17,7 @@ app = App(
     name="trainer",
     help="Train language models on dataset versions: SFT, DPO, reward models, RLVR.",
     version=lambda: version("synthetic-data-factory"),
+    suppress_keyboard_interrupt=False,  # it would end the process without a word
 )
 
 for _kind in ("sft", "dpo", "reward", "rlvr"):

@@ -25,9 +25,14 @@ _PR_SET_PDEATHSIG = 1
 Child = subprocess.Popen[bytes]
 
 
+def is_launched() -> bool:
+    """Whether a launcher started this process as one of several. RANK alone may be what one that is alone has set."""
+    return "RANK" in os.environ and "MASTER_ADDR" in os.environ
+
+
 def processes_wanted(asked: int | None) -> int:
     """How many processes this command must start. One under a launcher, which has started them already."""
-    if "RANK" in os.environ:
+    if is_launched():
         return 1
     if asked is not None:
         return asked

@@ -12,6 +12,8 @@ from torch import distributed
 from torch._C._distributed_c10d import HashStore, PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
+from trainer.launch import is_launched
+
 ALONE = {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1"}
 STEP_LIMIT = timedelta(minutes=30)  # after so long without an answer from the others, a step has failed
 PATIENCE = timedelta(hours=12)  # while one prepares a large shard or writes a large checkpoint, the others wait
@@ -35,7 +37,7 @@ class World(msgspec.Struct, frozen=True):
 def join_world() -> World:
     """Meet the other processes that a launcher started (torchrun, DeepSpeed's, ours); without one, be alone."""
     on_gpu = torch.cuda.is_available()
-    if "RANK" in os.environ:
+    if is_launched():
         store, rank, size = next(rendezvous("env://"))
     else:
         os.environ.update(ALONE)

@@ -52,7 +52,9 @@ async def _measure(folder: Path, seed: int, each: int, samples: int, max_rows: i
 
 async def _cell(engine: TransformersEngine, family: str, level: int, seed: int, each: int, samples: int) -> Cell:
     prompts = [prompt_of(family, level, entry) for entry in entries(family, level, seed, each)]
-    params = [SamplingParams(max_tokens=LONGEST_ANSWER, seed=index) for index in range(each)]
+    # A seed of its own for every prompt: chance must not repeat itself from cell to cell.
+    first = cells().index((family, level)) * each
+    params = [SamplingParams(max_tokens=LONGEST_ANSWER, seed=first + index) for index in range(each)]
     drawn = await asyncio.gather(*(engine.sample(p.prompt, samples, s) for p, s in zip(prompts, params, strict=True)))
     verifier = ReasoningGym()
     right = [

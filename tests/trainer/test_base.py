@@ -4,6 +4,7 @@ import hashlib
 import json
 from random import Random
 
+import msgspec
 import pytest
 import torch
 
@@ -41,14 +42,12 @@ def test_every_file_is_the_one_that_the_manifest_names(manifest):
 
 
 def test_the_manifest_holds_the_recipe_of_the_script(manifest):
-    import msgspec
-
-    assert manifest["recipe"]["phases"] == msgspec.to_builtins(recipe())
+    assert manifest["recipe"]["phases"] == msgspec.json.decode(msgspec.json.encode(recipe()))
 
 
 def test_it_loads_where_checkpoints_load(manifest):
     assert open_checkpoint(str(BASE)).folder == BASE
-    model = load_packed(BASE, SftRecipe(batch=BatchTable(rows=1), optimizer=OptimizerTable(lr=1e-3)), "tokens")
+    model = load_packed(BASE, SftRecipe(batch=BatchTable(rows=1), optimizer=OptimizerTable(lr=1e-3)), "logprobs")
     config = model.model.config
     assert model.model.num_parameters() == manifest["parameters"] < MOST_PARAMETERS
     assert config.hidden_size // config.num_attention_heads in HEAD_SIZES_OF_VLLM
@@ -107,7 +106,7 @@ def test_orthogonal_sets_singular_values_near_one():
 
 def test_it_is_noisy_rather_than_ignorant(manifest):
     """A small sample of held-out prompts, with bounds wide enough for its chance, and for another machine's sums."""
-    found = measure(BASE, HELD_OUT_SEED, each=10, samples=8)
+    found = measure(BASE, HELD_OUT_SEED, each=8, samples=8)
     assert 0.25 < mean_of(found, "accuracy") < 0.65
     assert mean_of(found, "solved") > 0.75  # by 8 samples; by 16 the manifest says
     assert mean_of(found, "accuracy") == pytest.approx(manifest["held_out"]["accuracy"], abs=0.1)

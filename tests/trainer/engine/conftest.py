@@ -5,15 +5,6 @@ import pytest
 from tests.trainer.small import conversations, pairs, small_model, version
 
 
-@pytest.fixture(scope="package")
-def world():
-    from trainer.world import join_world, leave_world
-
-    world = join_world()
-    yield world
-    leave_world(world)
-
-
 @pytest.fixture(scope="session")
 def home(tmp_path_factory):
     """A workspace: `base`, `untied`, `traces@v1`, `pairs@v1`."""

@@ -1,7 +1,5 @@
 """What the learner tells of a batch: of the tokens that the loss counts, and of no others."""
 
-import pytest
-
 from tests.trainer.rlvr.made import prompt, rollout
 from tests.trainer.small import small_model
 from trainer.rlvr.histograms import EDGES
@@ -9,15 +7,6 @@ from trainer.rlvr.rollouts import Group
 from trainer.rlvr_recipe import RlvrRecipe
 
 FIRST, MIDDLE = 0, len(EDGES) // 2 - 1  # the bins of next to nothing, and of 1
-
-
-@pytest.fixture
-def world():
-    from trainer.world import join_world, leave_world
-
-    world = join_world()
-    yield world
-    leave_world(world)
 
 
 def learner(home, world, **policy):

@@ -67,7 +67,8 @@ def test_ctrl_c_stops_at_once_and_the_last_checkpoint_is_there(space):
     command.signal(signal.SIGINT)
     ended = command.end()
     assert ended.code == 130
-    assert [line for line in ended.err.splitlines() if ": step " not in line] == ["interrupted"]
+    assert ended.err.endswith("interrupted\n")  # it may have come in the middle of a line of progress
+    assert "Traceback" not in ended.err
     again = run(space.home, *words)
     assert again.code == 0, again.err
     assert "goes on after step" in again.err
