@@ -18,7 +18,8 @@ from contextlib import contextmanager
 from functools import partial
 
 FAILED = 1
-GRACE_S = 15.0  # for the others to see by themselves that one has failed
+INTERRUPTED = 130
+GRACE_S = 15.0  # for the others to see by themselves that one has failed, or for all to heed Ctrl-C
 LOOK_S = 0.05
 _PR_SET_PDEATHSIG = 1
 
@@ -88,9 +89,11 @@ def _end_with(parent: int) -> None:
 
 
 def _wait(children: Sequence[Child], heard: list[int]) -> int:
-    """Until all have ended. When one fails, the others get a while to end by themselves, then they are made to."""
+    """Until all have ended. When one fails, the others get a while to end by themselves, then they are made to. So do
+    all after Ctrl-C: a Python that is still starting can lose it (in a callback, whose errors are ignored)."""
     while any(child.poll() is None for child in children) and not any(child.returncode for child in children):
-        _look_again(children, heard)
+        if signal.SIGINT in _look_again(children, heard):
+            break
     _wait_for(children, heard)
     codes = [child.poll() for child in children]
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -105,10 +108,14 @@ def _wait_for(children: Sequence[Child], heard: list[int]) -> None:
         _look_again(children, heard)
 
 
-def _look_again(children: Sequence[Child], heard: list[int]) -> None:
+def _look_again(children: Sequence[Child], heard: list[int]) -> list[int]:
+    """After a while. Gives the signals that were handed on."""
     time.sleep(LOOK_S)
+    told = []
     while heard:
-        _tell(children, heard.pop(0))
+        told.append(heard.pop(0))
+        _tell(children, told[-1])
+    return told
 
 
 def _tell(children: Sequence[Child], number: int) -> None:
@@ -118,8 +125,11 @@ def _tell(children: Sequence[Child], number: int) -> None:
 
 
 def exit_code(codes: Sequence[int | None]) -> int:
-    """That of the process which told why; those that failed because it did end with a plain 1. None: hung."""
+    """That of the process which told why; those that failed because it did end with a plain 1. None: hung, all of them
+    only where Ctrl-C was lost."""
     ended = [code for code in codes if code is not None]
+    if not ended:
+        return INTERRUPTED
     told = [code for code in ended if code > FAILED]
     if told:
         return told[0]

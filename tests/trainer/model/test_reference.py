@@ -18,7 +18,6 @@ from trainer.errors import ModelError
 from trainer.model.load import load_packed
 from trainer.recipe import DpoRecipe
 from trainer.reference import ReferenceLogProbs, compute_missing, reference_folder, reference_tensor
-from trainer.world import World
 
 LENGTHS = [(9, 14), (30, 5), (3, 3), (21, 20), (7, 40), (12, 11), (4, 33)]
 RECIPE = DpoRecipe.model_validate(
@@ -29,19 +28,6 @@ RECIPE = DpoRecipe.model_validate(
         "engine": {"zero": 0},
     }
 )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def world():
-    """One process, alone."""
-    from torch import distributed
-
-    joined_before = distributed.is_initialized()  # by tests of another file, in the same process
-    if not joined_before:
-        distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
-    yield World(0, 1, torch.device("cpu"))
-    if not joined_before:
-        distributed.destroy_process_group()
 
 
 @pytest.fixture(scope="module")

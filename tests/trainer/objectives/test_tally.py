@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import distributed
 
 from trainer.objectives.base import Measure, Outcome, Term
 from trainer.tally import Tally, step_loss
@@ -10,15 +9,7 @@ from trainer.tally import Tally, step_loss
 COUNTS = {"tokens": 10, "chosen_tokens": 4, "pairs": 2, "rows": 2}
 
 
-@pytest.fixture(autouse=True)
-def alone():
-    """One process."""
-    joined_before = distributed.is_initialized()  # by tests of another file, in the same process
-    if not joined_before:
-        distributed.init_process_group("gloo", store=distributed.HashStore(), rank=0, world_size=1)
-    yield
-    if not joined_before:
-        distributed.destroy_process_group()
+pytestmark = pytest.mark.usefixtures("world")
 
 
 def outcome(dpo, nll, margin):

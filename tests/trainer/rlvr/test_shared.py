@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from schemas.records import Completion
 from schemas.shards import read_records
 from tests.trainer.rlvr.lives import PROMPTS, batches, groups_of, open_archive, run_options
@@ -25,15 +23,6 @@ class Made:
 
     def state(self) -> State:
         return State(entries=self.ledger.entries)
-
-
-@pytest.fixture
-def world():
-    from trainer.world import join_world, leave_world
-
-    world = join_world()
-    yield world
-    leave_world(world)
 
 
 def test_what_is_left_out_goes_to_the_archive_and_not_to_the_other_ranks(tmp_path, world):

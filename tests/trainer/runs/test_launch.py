@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -46,6 +47,13 @@ def test_those_that_hang_when_one_has_failed_are_ended(monkeypatch, capfd):
     deaf = "import signal; rank == 2 and signal.signal(signal.SIGTERM, signal.SIG_IGN); "
     assert together(deaf + "rank or (time.sleep(0.3), sys.exit(2)); time.sleep(600)") == 2
     assert capfd.readouterr().err == ""
+
+
+def test_ctrl_c_that_got_lost_ends_all_the_same(monkeypatch):
+    """As in a Python that is still starting: it comes in a callback, whose errors are ignored."""
+    monkeypatch.setattr(launch, "GRACE_S", 1)
+    Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    assert together("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)") == 130
 
 
 def alive(pid: int) -> bool:
