@@ -91,11 +91,11 @@ def _end_with(parent: int) -> None:
 def _wait(children: Sequence[Child], heard: list[int]) -> int:
     """Until all have ended. When one fails, the others get a while to end by themselves, then they are made to. So do
     all after Ctrl-C: a Python that is still starting can lose it (in a callback, whose errors are ignored)."""
-    while any(child.poll() is None for child in children) and not any(child.returncode for child in children):
+    while None in (codes := _codes(children)) and not any(codes):
         if signal.SIGINT in _look_again(children, heard):
             break
     _wait_for(children, heard)
-    codes = [child.poll() for child in children]
+    codes = _codes(children)
     for number in (signal.SIGTERM, signal.SIGKILL):
         _tell(children, number)
         _wait_for(children, heard)
@@ -104,8 +104,13 @@ def _wait(children: Sequence[Child], heard: list[int]) -> int:
 
 def _wait_for(children: Sequence[Child], heard: list[int]) -> None:
     until = time.monotonic() + GRACE_S
-    while any(child.poll() is None for child in children) and time.monotonic() < until:
+    while None in _codes(children) and time.monotonic() < until:
         _look_again(children, heard)
+
+
+def _codes(children: Sequence[Child]) -> list[int | None]:
+    """Each one's exit code; None: it runs."""
+    return [child.poll() for child in children]
 
 
 def _look_again(children: Sequence[Child], heard: list[int]) -> list[int]:

@@ -49,6 +49,11 @@ def test_those_that_hang_when_one_has_failed_are_ended(monkeypatch, capfd):
     assert capfd.readouterr().err == ""
 
 
+def test_the_first_may_hang_when_another_has_failed(monkeypatch):
+    monkeypatch.setattr(launch, "GRACE_S", 0.5)
+    assert together("rank == 1 and sys.exit(2); rank or (time.sleep(20), sys.exit(3))") == 2
+
+
 def test_ctrl_c_that_got_lost_ends_all_the_same(monkeypatch):
     """As in a Python that is still starting: it comes in a callback, whose errors are ignored."""
     monkeypatch.setattr(launch, "GRACE_S", 1)
@@ -65,9 +70,10 @@ def alive(pid: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("there", [1, 3])
 def test_what_ends_the_launcher_ends_all(number, there, tmp_path):
-    """Also while it is still starting them."""
+    """Also while it is still starting them. (A file that is closed by itself can swallow what a handler raises.)"""
     handlers = "import signal, sys, time, os; [signal.signal(n, lambda n, _: sys.exit(75)) for n in (2, 15)]; "
-    child = handlers + "print(os.getpid(), file=open(f'{os.environ[\"RANK\"]}.pid', 'w'), flush=True); time.sleep(600)"
+    opened = "file = open(f'{os.environ[\"RANK\"]}.pid', 'w'); "
+    child = handlers + opened + "print(os.getpid(), file=file, flush=True); time.sleep(600)"
     parent = "import sys; from trainer.launch import run_together; "
     script = f"{parent}sys.exit(run_together([sys.executable, '-c', {child!r}], 3))"
     launcher = subprocess.Popen(
