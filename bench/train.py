@@ -8,7 +8,9 @@ longest 4,096. On a CPU (`--scale cpu`) it has some 12 million parameters in fp3
 steps of 4,096 tokens or 8 pairs. Nothing is downloaded.
 
 Each run is a process of its own; ours and theirs take turns, and the best round counts: other work on the machine only
-slows. The first three steps are left out. Tokens are real ones: no padding counts. A round that might go over
+slows. The first three steps are left out. DPO has as many pairs as it trains on: we compute the reference's log-probs
+of a whole version before the first step (that is in the whole command's time, not in the steps'), TRL within each step.
+Tokens are real ones: no padding counts. A round that might go over
 `--limit-s` is not begun. Memory: the GPU's most allocated memory, on a CPU the process's largest. MFU: by the formula
 in trainer/flops.py. Ours keeps fp32 weights beside the bf16 ones; TRL trains the bf16 weights themselves.
 """
@@ -49,7 +51,7 @@ def main() -> None:
     scale = SCALES[args.scale or ("gpu" if on_gpu else "cpu")]
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as home:
-        bench = Bench(make_space(Path(home), scale), scale, on_gpu, args)
+        bench = Bench(make_space(Path(home), scale, args.steps * scale.dpo_rows), scale, on_gpu, args)
         print(f"model and data made in {time.monotonic() - began:.0f} s", flush=True)
         for at, kind in enumerate(args.kinds):
             left = began + args.limit_s - time.monotonic()
@@ -70,7 +72,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def make_space(home: Path, scale: Scale) -> Path:
+def make_space(home: Path, scale: Scale, pairs: int) -> Path:
     """Model, versions and JSONL files."""
     from factory.cli import main as factory
 
@@ -83,11 +85,11 @@ def make_space(home: Path, scale: Scale) -> Path:
     write_jsonl(home / "weak.jsonl", worse)
     chat = [{"messages": _turns(row["prompt"], row["completion"])} for row in asked]
     write_jsonl(home / "sft.jsonl", chat)
-    pairs = [
+    rows = [
         {"prompt": _turns(row["prompt"]), "chosen": _answer(row), "rejected": _answer(other)}
         for row, other in zip(asked, worse, strict=True)
     ]
-    write_jsonl(home / "dpo.jsonl", pairs)
+    write_jsonl(home / "dpo.jsonl", rows[:pairs])
     recipe = (
         'data = "prompts@v1"\nmethod = "delta"\ntruncated = "drop"\nseed = 0\n'
         f'[[policy]]\nmodel = "replay:{home}/strong.jsonl"\nname = "strong"\n'
@@ -97,7 +99,7 @@ def make_space(home: Path, scale: Scale) -> Path:
     commands = [
         f"build prompts --source {home}/strong.jsonl --prompt-column prompt --out prompts",
         f"build completions --data prompts@v1 --policy replay:{home}/strong.jsonl --out sft",
-        f"build preference --recipe {home}/delta.toml --out dpo",
+        f"build preference --recipe {home}/delta.toml --limit {pairs} --out dpo",
     ]
     for command in commands:
         if factory(command.split()):

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+# The whole loop on this machine's CPU: prompts -> traces -> SFT -> pairs -> DPO -> pass rates -> RLVR, measured after each
+# stage. Every step is a command, shown before it runs. Killed and run again, it goes on where it was.
+#
+#   SEEDS="0 1 2"   climb the ladder so often      CONTROLS=yes   and what the same compute would have done otherwise
+#   FROM=scratch    make the base model, too       FACTORY_HOME   where all of it goes (data)
+set -euo pipefail
+
+seeds=(${SEEDS:-0})
+recipes=$(dirname "$0")
+ckpt=$FACTORY_HOME/ckpt
+evals=$FACTORY_HOME/eval
+base=trainer/tiny/base
+
+say() { printf '\n== %s ==\n' "$*"; }
+
+run() {
+    printf '$'
+    printf ' %q' "$@"
+    printf '\n'
+    "$@"
+}
+
+prompts() { # NAME SEED SIZE, then more
+    run factory build prompts --recipe "$recipes/prompts.toml" --out "$1" --set "reasoning_gym.seed=$2" \
+        --set "reasoning_gym.size=$3" "${@:4}"
+}
+
+evaluate() { # MODEL NAME
+    run trainer eval --model "$1" --data heldout@v1 --n 8 --temperature 1 --max-tokens 160 --out "$evals/$2.json"
+    run trainer eval --model "$1" --data heldout@v1 --max-tokens 160 --out "$evals/$2-greedy.json"
+}
+
+ladder() { # SEED: SFT, DPO, RLVR
+    local sft=$ckpt/sft-$1 dpo=$ckpt/dpo-$1 rlvr=$ckpt/rlvr-$1
+
+    say "seed $1: SFT on the traces"
+    run trainer sft --recipe "$recipes/sft.toml" --data traces@v1 --model "$base" --out "$sft" --set "seed=$1"
+    evaluate "$sft" "sft-$1"
+
+    say "seed $1: its own answers, paired by the verifier; and against the base model's"
+    run factory build preference --recipe "$recipes/pairs.toml" --data pair-prompts@v1 --policy "$sft" \
+        --set "seed=$1" --out "pairs-$1"
+    run factory build preference --recipe "$recipes/delta.toml" --data pair-prompts@v1 --policy "$sft" \
+        --policy "$base" --set "seed=$1" --out "delta-$1"
+    run trainer dpo --recipe "$recipes/dpo.toml" --data "pairs-$1@v1" --data "delta-$1@v1" --model "$sft" --out "$dpo" \
+        --set "seed=$1"
+    evaluate "$dpo" "dpo-$1"
+
+    say "seed $1: the prompts that it sometimes solves, and RLVR on them"
+    run factory build pass-rate --recipe "$recipes/pass-rate.toml" --data rl-prompts@v1 --policy "$dpo" \
+        --set "seed=$1" --out "rates-$1"
+    run trainer rlvr --recipe "$recipes/rlvr.toml" --data "rates-$1@v1" --model "$dpo" --out "$rlvr" --set "seed=$1"
+    evaluate "$rlvr" "rlvr-$1"
+}
+
+controls() { # SEED
+    say "seed $1, controls: a reward at random; no pass-rate filter; SFT for the same compute"
+    run trainer rlvr --recipe "$recipes/rlvr.toml" --data "rates-$1@v1" --model "$ckpt/dpo-$1" --out "$ckpt/random-$1" \
+        --set "seed=$1" --reward random
+    evaluate "$ckpt/random-$1" "random-$1"
+    run trainer rlvr --recipe "$recipes/rlvr.toml" --data rl-prompts@v1 --model "$ckpt/dpo-$1" --out "$ckpt/unfiltered-$1" \
+        --set "seed=$1"
+    evaluate "$ckpt/unfiltered-$1" "unfiltered-$1"
+    run trainer sft --recipe "$recipes/sft.toml" --data traces@v1 --model "$base" --out "$ckpt/sft-long-$1" --set "seed=$1" \
+        --set epochs=20
+    evaluate "$ckpt/sft-long-$1" "sft-long-$1"
+}
+
+files() { # NAME SUFFIX: its reports, one a seed
+    local all=("${seeds[@]/#/$evals/$1-}")
+    all=("${all[@]/%/$2.json}")
+    (IFS=,; printf '%s' "${all[*]}")
+}
+
+report() {
+    local words=("base=$evals/base.json") greedy=("base=$evals/base-greedy.json") trained=() controls=()
+    for stage in sft dpo rlvr; do
+        words+=("$stage=$(files "$stage" "")")
+        greedy+=("$stage=$(files "$stage" -greedy)")
+        trained+=("${seeds[@]/#/$ckpt/$stage-}")
+    done
+    if [ "${CONTROLS:-}" = yes ]; then
+        for control in random unfiltered sft-long; do
+            controls+=(--control "$control=$(files "$control" "")")
+            trained+=("${seeds[@]/#/$ckpt/$control-}")
+        done
+    fi
+    say "the report"
+    run trainer report "${words[@]}" --greedy "${greedy[@]}" --runs "${trained[@]}" "${controls[@]}" \
+        --out "$FACTORY_HOME/demo.html"
+}
+
+echo "The commands below can be typed after: export PATH=$(pwd)/.venv/bin:\$PATH FACTORY_HOME=$FACTORY_HOME"
+mkdir -p "$evals"
+if [ "${FROM:-}" = scratch ]; then
+    say "the base model, from nothing"
+    base=$ckpt/base
+    run python -m bench.demo_base --out "$base"
+fi
+
+say "prompts: four families at three levels; those of training hold none that is evaluated"
+prompts heldout 2100000000 84
+others='decontaminate.against=[{source="heldout@v1"}]'
+prompts sft-prompts 300000000 50 --set "$others"
+prompts pair-prompts 400000000 100 --set "$others"
+prompts rl-prompts 500000000 250 --set "$others"
+
+say "traces, by a solver that thinks in steps"
+run factory build traces --data sft-prompts@v1 --policy solver:reasoning-gym --out traces
+
+say "the base model"
+evaluate "$base" base
+for seed in "${seeds[@]}"; do
+    ladder "$seed"
+    if [ "${CONTROLS:-}" = yes ]; then
+        controls "$seed"
+    fi
+done
+report
