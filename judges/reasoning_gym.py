@@ -37,9 +37,10 @@ class Task(msgspec.Struct, frozen=True):
     config: dict[str, Any]
     entry: dict[str, Any]
 
-    def to_json(self) -> str:
-        """JSON, where what JSON has no form for (fractions, times) becomes text."""
-        return json.dumps(msgspec.structs.asdict(self), default=str, ensure_ascii=False, separators=(",", ":"))
+    def to_json(self, level: int | str | None = None) -> str:
+        """JSON, where what JSON has no form for (fractions, times) becomes text. `level`: a label to stand beside."""
+        fields = msgspec.structs.asdict(self) | ({} if level is None else {"level": level})
+        return json.dumps(fields, default=str, ensure_ascii=False, separators=(",", ":"))
 
 
 class ReasoningGym:

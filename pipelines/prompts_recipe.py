@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from judges.registry import make_verifier
 from pipelines.decontaminate.recipe import DecontaminateTable
 from pipelines.filters.registry import Filters
+from pipelines.tasks_table import FAMILIES, FAMILY, GeneratedTable
 from pipelines.terms.use import UseTable
-from schemas.recipes import GrownRecipe, Table
+from schemas.recipes import GrownRecipe
 
-REASONING_GYM = "reasoning-gym:"
 HUGGING_FACE = "hf:"
 
 
-class GeneratedTable(Table):
-    """A reasoning-gym family: its own settings, how many tasks, and the seed that fixes them."""
-
-    config: dict[str, Any] = Field(default_factory=dict)
-    size: int = Field(default=1000, ge=1)
-    seed: int = Field(default=0, ge=0)
-
-
 class PromptsRecipe(GrownRecipe):
-    """`source` is FILE.jsonl, FILE.parquet, hf:ORG/NAME[@REVISION][:CONFIG][:SPLIT] or reasoning-gym:FAMILY."""
+    """`source` is FILE.jsonl, FILE.parquet, hf:ORG/NAME[@REVISION][:CONFIG][:SPLIT], reasoning-gym:FAMILY, or
+    reasoning-gym for the families of its table."""
 
     added: ClassVar[frozenset[str]] = frozenset({"filter", "decontaminate"})
 
@@ -56,9 +49,16 @@ class PromptsRecipe(GrownRecipe):
 
     @model_validator(mode="after")
     def _generated_only_for_families(self) -> PromptsRecipe:
-        if "reasoning_gym" in self.model_fields_set and not self.source.startswith(REASONING_GYM):
-            raise ValueError(f"the table reasoning_gym is for a source {REASONING_GYM}FAMILY; remove it")
+        if self.is_generated:
+            if problem := next(self.reasoning_gym.problems(self.source), None):
+                raise ValueError(problem)
+        elif "reasoning_gym" in self.model_fields_set:
+            raise ValueError(f"the table reasoning_gym is for a source {FAMILY}FAMILY or {FAMILIES}; remove it")
         return self
+
+    @property
+    def is_generated(self) -> bool:
+        return self.source == FAMILIES or self.source.startswith(FAMILY)
 
     def columns(self) -> list[str]:
         """The columns of the source that are read."""

@@ -1,4 +1,4 @@
-"""Where prompts come from: the recipe's `source` names a file, a dataset of the hub or a family of generated tasks."""
+"""Where prompts come from: the recipe's `source` names a file, a dataset of the hub or families of generated tasks."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from pipelines.jsonl import jsonl_rows, open_file
-from pipelines.prompts_recipe import HUGGING_FACE, REASONING_GYM, PromptsRecipe
+from pipelines.prompts_recipe import HUGGING_FACE, PromptsRecipe
 from pipelines.source_rows import SourceRow
 from pipelines.tables import HubSource, hub_revision, hub_rows, is_local, parquet_rows, parse_hub, shown_name
-from pipelines.tasks import task_input, task_prompts
+from pipelines.tasks import task_inputs, task_prompts
 from pipelines.to_prompt import PromptMaker
 from schemas.canonical import canonical_json, sha256_hex
 from schemas.errors import DataError
@@ -33,7 +33,7 @@ def source_prompts(recipe: PromptsRecipe) -> Iterator[Prompt | Rejection]:
 
 
 def _all_prompts(recipe: PromptsRecipe) -> Iterator[Prompt | Rejection]:
-    if recipe.source.startswith(REASONING_GYM):
+    if recipe.is_generated:
         return task_prompts(recipe)
     maker = PromptMaker(recipe, source_name(recipe))
     return map(maker.make, source_rows(recipe))
@@ -70,8 +70,8 @@ def _file(recipe: PromptsRecipe) -> Path:
 
 def source_inputs(recipe: PromptsRecipe) -> list[InputRef]:
     """What the prompts are made of, by content: a manifest's `inputs`. Raises DataError when it is not there."""
-    if recipe.source.startswith(REASONING_GYM):
-        return [task_input(recipe)]
+    if recipe.is_generated:
+        return task_inputs(recipe)
     if recipe.source.startswith(HUGGING_FACE):
         return [_hub_input(_hub_source(recipe))]
     path = _file(recipe)

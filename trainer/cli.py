@@ -28,6 +28,7 @@ app.command("trainer.commands.evaluate:app", name="eval", help="Accuracy strict 
 app.command("trainer.commands.plot:app", name="plot", help="Draw what runs measured.")
 app.command("trainer.commands.merge:app", name="merge", help="The mean of several checkpoints of one model.")
 app.command("trainer.commands.compare:app", name="compare", help="Compare runs over several seeds.")
+app.command("trainer.commands.report:app", name="report", help="One HTML page about stages of training.")
 
 
 def main(argv: list[str] | None = None) -> int:

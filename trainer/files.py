@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,10 +75,48 @@ def _open_aside(path: Path) -> BinaryIO:
 def clear_left(folder: Path) -> None:
     """Remove what killed processes were writing below `folder`: files beside their places that nobody holds."""
     for aside in folder.rglob(f".*{ASIDE}*"):
-        # Held; in place or removed by now; another person's.
-        with suppress(BlockingIOError, FileNotFoundError, PermissionError), aside.open("r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            aside.unlink()
+        _clear(aside)
+
+
+def clear_left_of(path: Path) -> None:
+    """The same of one file or folder."""
+    for aside in path.parent.glob(f".{path.name}{ASIDE}*"):
+        _clear(aside)
+
+
+def _clear(aside: Path) -> None:
+    if aside.is_dir():
+        return  # goes with its lock
+    # Held; in place or removed by now; another person's.
+    with suppress(BlockingIOError, FileNotFoundError, PermissionError), aside.open("r+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(_folder_of(aside), ignore_errors=True)
+        aside.unlink()
+
+
+@contextmanager
+def making(folder: Path) -> Iterator[Path]:
+    """A folder to fill that gets the name `folder` at the end, which must not be taken: whole, or not there at all.
+
+    Until then it lies beside `folder`, with a file that is locked as those of `replacing` are. What it holds is for the
+    caller to sync.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = _open_aside(folder)
+    aside = _folder_of(Path(lock.name))
+    try:
+        with lock:
+            aside.mkdir()
+            yield aside
+            aside.rename(folder)
+        sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        Path(lock.name).unlink(missing_ok=True)
+
+
+def _folder_of(lock: Path) -> Path:
+    return lock.with_name(f"{lock.name}.d")
 
 
 def write_durably(path: Path, data: bytes) -> None:

@@ -10,6 +10,8 @@ from schemas.recipes import Table
 from trainer.objectives.kl import KlEstimator
 from trainer.objectives.presets import PRESETS, Preset
 from trainer.recipe import RunTable, TrainRecipe
+from trainer.reward_recipe import JudgeRunTable
+from trainer.reward_recipe import RewardTable as RewardTable
 
 
 class PolicyTable(Table):
@@ -104,20 +106,6 @@ class SignalTable(Table):
     retire_above: float | None = Field(default=None, ge=0, le=1)  # a group that did better is the prompt's last
 
 
-class RewardTable(Table):
-    """Judges' scores to a reward: see `judges.rewards`. `verifier` is the one that each prompt names.
-
-    `control` = "random" pays by the toss of a coin instead: what still gets better was not learnt from the reward.
-    """
-
-    parts: tuple[dict[str, Any], ...] = ({"judge": "verifier", "threshold": 1.0},)
-    gate: dict[str, Any] | None = None
-    penalties: dict[str, Any] = Field(default={})
-    verifiers: dict[str, dict[str, Any]] = Field(default={})  # by name: `name` of the verifier and its options
-    no_end: float | None = None  # the whole reward of a rollout that did not come to its end
-    control: Literal["random"] | None = None
-
-
 class WatchTable(Table):
     """What is watched every `run.eval_every` batches: the same prompts each time, of --eval or the first of --data."""
 
@@ -137,6 +125,7 @@ class RlvrRunTable(RunTable):
     """`datasets`: what those of the run's rollouts and pass rates are called, before -rollouts and -pass-rate."""
 
     datasets: str | None = None  # None: as --out
+    judges: JudgeRunTable = JudgeRunTable()
 
 
 class RlvrRecipe(TrainRecipe):

@@ -3,6 +3,9 @@
 sft.run/run.json        recipe, data, model: a run goes on with these alone
         metrics.jsonl   what was measured
         checkpoints/    to go on from
+        rollouts/       of RLVR: every rollout so far, by batch; watched/: answers to the watched prompts
+        best-N/         of RLVR with a KL budget: the best checkpoint so far
+        logs/           of servers that it started
         lock            held by the process that trains
 """
 
@@ -32,6 +35,8 @@ from trainer.world import World, from_first
 IDENTITY = ("recipe", "data", "held_out", "model", "reference")
 # Memory and speed: a run that ran out of memory goes on with smaller micro-batches, equal up to rounding.
 MAY_CHANGE = ("recipe.batch.micro_tokens", "recipe.model.gradient_checkpointing")
+# Of a judge's model that has a name or a revision: where it is served.
+PLACES = ("model", "api_base", "api_key_env")
 SOFTWARE = ("synthetic-data-factory", "torch", "transformers", "deepspeed", "peft")
 
 
@@ -78,13 +83,14 @@ def find_start(options: Options[Any], record: dict[str, Any], world: World) -> i
     step = 0
     if world.is_first and steps_saved(folder):
         check_same(options.run_folder / "run.json", record, options)
-        step = latest_checkpoint(folder) or 0
-        if step:
-            _check_ranks(read_marker(folder, step).ranks, world.size, options)
+        found = latest_checkpoint(folder)
+        if found is not None:
+            _check_ranks(read_marker(folder, found).ranks, world.size, options)
+        step = found or 0
     if world.is_first:
         clear_leftovers(folder)
-    found: int = from_first(step, world)
-    return found
+    start: int = from_first(step, world)
+    return start
 
 
 def write_record(options: Options[Any], record: dict[str, Any], world: World) -> None:
@@ -102,10 +108,21 @@ def check_same(place: Path, record: dict[str, Any], options: Options[Any]) -> No
     except (FileNotFoundError, msgspec.DecodeError) as err:
         raise ResumeError(f"{place}: cannot be read ({err}); remove {options.run_folder} to begin anew") from err
     wanted = msgspec.json.decode(msgspec.json.encode(record))
+    for one in (was, wanted):
+        _leave_out_places(one)
     differing = [key for name in IDENTITY for key in _differing(was.get(name), wanted.get(name), name)]
     differing = [key for key in differing if key not in MAY_CHANGE]
     if differing:
         raise ResumeError(f"{place}: begun with other {', '.join(differing)}; restore that, or name another --out")
+
+
+def _leave_out_places(record: dict[str, Any]) -> None:
+    """A judge's model may be served elsewhere when the run goes on, as any other may lie elsewhere."""
+    judges = record.get("recipe", {}).get("reward", {}).get("judges", {})
+    for model in (model for judge in judges.values() for model in judge["model"]):
+        if model["name"] or model["revision"]:
+            for place in PLACES:
+                del model[place]
 
 
 def _differing(was: Any, wanted: Any, key: str) -> Iterator[str]:  # noqa: ANN401 - any JSON value

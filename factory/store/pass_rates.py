@@ -1,4 +1,4 @@
-"""The pass rates of a version, as a histogram: of its rows, and of the prompts that its recipe did not keep."""
+"""The pass rates of a version, as a histogram: of its rows, and of the prompts that the build of them did not keep."""
 
 from __future__ import annotations
 
@@ -31,36 +31,57 @@ class Bin(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PassRates(msgspec.Struct, frozen=True, kw_only=True):
-    """`planned` and `drawn` count completions, which differ where draws were stopped early."""
+    """`planned` and `drawn` count completions, which differ where draws were stopped early; None for rates that no
+    `factory build pass-rate` measured, those of `trainer rlvr` or of a filter."""
 
     bins: list[Bin]
-    planned: int
-    drawn: int
-
-    @property
-    def saved(self) -> float:
-        """The share of the completions that did not have to be drawn."""
-        return 1 - self.drawn / self.planned
+    planned: int | None = None
+    drawn: int | None = None
 
 
 def pass_rates(version: DatasetVersion) -> PassRates | None:
-    """None where the version was not measured by `factory build pass-rate`. Raises CorruptError."""
-    if version.record is not PassRate or version.manifest.recipe.get("kind") != KIND:
+    """None where the version holds something else. Raises CorruptError."""
+    if version.record is not PassRate:
         return None
+    found = _kept(version)
+    if version.manifest.recipe.get("kind") != KIND:
+        return PassRates(bins=_bins(found))
+    bins = _bins(found + _not_kept(version))
+    return PassRates(bins=bins, planned=_planned(version), drawn=_rows_in(version, "sample"))
+
+
+def _kept(version: DatasetVersion) -> Counter[tuple[str, str]]:
+    """Of the rows, by label and side."""
     found: Counter[tuple[str, str]] = Counter()
     columns = ["n_samples", "n_correct"]
     for batch in read_batches(version.folder, version.manifest.shards, PassRate, columns=columns):
         n_samples, n_correct = (batch.column(name).to_pylist() for name in columns)
-        found.update((_label(Fraction(c, n)), "kept") for c, n in zip(n_correct, n_samples, strict=True))
+        found.update((_label(_rate(c, n, version)), "kept") for c, n in zip(n_correct, n_samples, strict=True))
+    return found
+
+
+def _not_kept(version: DatasetVersion) -> Counter[tuple[str, str]]:
+    found: Counter[tuple[str, str]] = Counter()
     for rejection in version.rejections():
         if rejection.stage == "keep" and rejection.row is not None:
             row = _decode(rejection.row, version)
-            found[_label(Fraction(row.n_correct, row.n_samples)), rejection.kind] += 1
-    bins = [
+            found[_label(_rate(row.n_correct, row.n_samples, version)), rejection.kind] += 1
+    return found
+
+
+def _bins(found: Counter[tuple[str, str]]) -> list[Bin]:
+    return [
         Bin(label=label, **{side: found[label, side] for side in ("kept", "too_hard", "too_easy")})
         for label in _labels()
     ]
-    return PassRates(bins=bins, planned=_planned(version), drawn=_rows_in(version, "sample"))
+
+
+def _rate(n_correct: int, n_samples: int, version: DatasetVersion) -> Fraction:
+    if not 0 <= n_correct <= n_samples or not n_samples:
+        raise CorruptError(
+            f"{version.name}: a row has {n_correct} right answers of {n_samples}; make the version again"
+        )
+    return Fraction(n_correct, n_samples)
 
 
 def _labels() -> list[str]:

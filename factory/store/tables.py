@@ -100,15 +100,17 @@ def _told(manifest: Manifest) -> Iterator[RenderableType]:
 
 
 def pass_rate_table(measured: PassRates) -> RenderableType:
-    """A histogram, and how much of the drawing was saved."""
+    """A histogram; of a build of pass rates with what became of the prompts, and how much of the drawing was saved."""
     most = max(found.total for found in measured.bins)
-    rows = [
-        [found.label, f"{found.total:,}", _bar(found.total, most), *(f"{part:,}" for part in _parts(found))]
-        for found in measured.bins
-    ]
-    table = plain_table(["pass rate up to", "prompts", "", "kept", "too hard", "too easy"], rows)
+    rows = [[found.label, f"{found.total:,}", _bar(found.total, most)] for found in measured.bins]
+    head = ["pass rate up to", "prompts", ""]
+    if measured.planned is None or measured.drawn is None:
+        return plain_table(head, rows)
+    became = [[f"{part:,}" for part in _parts(found)] for found in measured.bins]
+    table = plain_table([*head, "kept", "too hard", "too easy"], [a + b for a, b in zip(rows, became, strict=True)])
     drawn = f"{measured.drawn:,} completions drawn of {measured.planned:,} planned"
-    return Group(table, drawn + (f": {measured.saved:.1%} saved" if measured.drawn < measured.planned else ""))
+    saved = 1 - measured.drawn / measured.planned
+    return Group(table, drawn + (f": {saved:.1%} saved" if saved > 0 else ""))
 
 
 def _parts(found: Bin) -> tuple[int, int, int]:

@@ -65,7 +65,7 @@ def test_no_entry_is_both_trained_on_and_held_out():
 
 
 def test_the_demo_asks_for_the_levels_that_it_is_taught():
-    demo = tomllib.loads((ROOT / "docs" / "demo" / "prompts.toml").read_text())
+    demo = tomllib.loads((ROOT / "docs" / "demo" / "sums.toml").read_text())
     assert demo["source"] == f"reasoning-gym:{TASK.family}"
     assert demo["reasoning_gym"]["config"] == TASK.config
 

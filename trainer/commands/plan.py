@@ -1,4 +1,4 @@
-"""`trainer plan sft | dpo | reward`: what the same command without `plan` would take."""
+"""`trainer plan sft | dpo | reward | rlvr`: what the same command without `plan` would take."""
 
 from __future__ import annotations
 
@@ -39,10 +39,24 @@ def reward(training: Training, *, gpu: str | None = None, gpus: int | None = Non
     _plan("reward", training, gpu, gpus, gib)
 
 
+@app.command
+def rlvr(training: Training, *, gpu: str | None = None, gpus: int | None = None, gib: float | None = None) -> None:
+    """Plan a reinforcement learning with verifiable rewards. The flags are those of `trainer plan sft`."""
+    from trainer.plan.plan import machine_of
+    from trainer.plan.rlvr import make_rlvr_plan
+    from trainer.plan.rlvr_page import rlvr_lines
+
+    machine = machine_of(gpu, gpus, gib)
+    options = read_options("rlvr", training, on_gpu=machine.gpu is not None)
+    for line in rlvr_lines(make_rlvr_plan(options, machine), machine):
+        sys.stdout.write(f"{line}\n")
+
+
 def _plan(kind: str, training: Training, gpu: str | None, gpus: int | None, gib: float | None) -> None:
     from trainer.plan.page import lines
     from trainer.plan.plan import machine_of, make_plan
 
     machine = machine_of(gpu, gpus, gib)
-    for line in lines(make_plan(read_options(kind, training), machine), machine):
+    options = read_options(kind, training, on_gpu=machine.gpu is not None)
+    for line in lines(make_plan(options, machine), machine):
         sys.stdout.write(f"{line}\n")

@@ -120,8 +120,8 @@ def _train_seeds(kind: str, training: Training, first_seed: int) -> int:
     return code
 
 
-def read_options(kind: str, training: Training) -> Options[Any]:
-    """Recipe and flags, checked. Raises RecipeError."""
+def read_options(kind: str, training: Training, *, on_gpu: bool | None = None) -> Options[Any]:
+    """Recipe and flags, checked. `on_gpu`: what they are for; None: this machine. Raises RecipeError."""
     from schemas.datasets import workspace
     from trainer.options import Options
     from trainer.shipped import load_training_recipe
@@ -134,7 +134,7 @@ def read_options(kind: str, training: Training) -> Options[Any]:
         held_out=training.eval,
         model=training.model,
         out=training.out,
-        recipe=load_training_recipe(kind, training.recipe, settings),
+        recipe=load_training_recipe(kind, training.recipe, settings, on_gpu=on_gpu),
         workspace=workspace(),
     )
 

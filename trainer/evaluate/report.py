@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ import msgspec
 
 from factory.sampling.types import SamplingParams
 from schemas.errors import WriteError
-from schemas.folder import TEMPORARY
-from schemas.local import make_folders, sync_folder
+from schemas.local import make_folders
 from schemas.manifest import InputRef
 from trainer.evaluate.errors import EvalError
 from trainer.evaluate.figures import Figures, Graded
 from trainer.evaluate.kl import Divergence
+from trainer.files import clear_left_of, replacing
 
 FORMAT = 1
 
@@ -161,16 +160,10 @@ def _shown(value: object) -> str:
 def publish(path: Path, parts: Iterable[bytes]) -> None:
     """A file written aside, made durable, then put in place. Raises WriteError."""
     make_folders(path.parent)
-    aside = path.with_name(f"{TEMPORARY}{os.getpid()}-{path.name}")
+    clear_left_of(path)
     try:
-        with aside.open("wb") as file:
+        with replacing(path) as file:
             for part in parts:
                 file.write(part)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-        sync_folder(path.parent)
     except OSError as err:
         raise WriteError(f"{path}: cannot be written ({err.strerror or err}); make room and run it again") from err
-    finally:
-        aside.unlink(missing_ok=True)

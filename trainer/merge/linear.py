@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from factory.sampling.checkpoint import SETTINGS, TEMPLATES, TOKENIZERS
 from schemas.errors import WriteError
-from trainer.files import sync_folder, sync_tree
+from trainer.files import clear_left_of, making, sync_tree
 from trainer.merge.average import mean, same
 from trainer.merge.errors import MergeError
 from trainer.merge.parents import Parent, open_parents
@@ -60,17 +59,12 @@ def merge(
         raise MergeError(f"{out}: is there already; move it away, or name another --out")
     parents = open_parents(paths, normalised(weights, len(paths)))
     merged = _record(parents)
-    aside = out.with_name(f".{out.name}.tmp-{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
+    clear_left_of(out)
     try:
-        aside.mkdir(parents=True)
-        _write(aside, parents, merged, on_bytes, shard_bytes)
-        aside.rename(out)
-        sync_folder(out.parent)
+        with making(out) as aside:
+            _write(aside, parents, merged, on_bytes, shard_bytes)
     except OSError as err:
         raise WriteError(f"{out}: not written ({err.strerror or err}); nothing is left of it, run it again") from err
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return merged
 
 

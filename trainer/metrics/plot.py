@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from matplotlib.typing import ColorType, LineStyleType
 
 from schemas.errors import WriteError
 from trainer.errors import TrainError
-from trainer.metrics.panels import Panel, choose_panels
-from trainer.metrics.series import RunMetrics, Series, smooth
+from trainer.metrics.heat import draw_histogram
+from trainer.metrics.panels import ERROR, Panel, choose_panels
+from trainer.metrics.series import EVAL, RunMetrics, Series, smooth
 
 # Okabe and Ito's colours, which colour-blind people can tell apart; without yellow, too light for a line on white.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -32,6 +33,7 @@ LEGEND_ROW_INCHES = 0.2
 CHARS_AN_INCH = 9
 DPI = 140
 FEW = 40  # values: a line through them needs no smoothing
+FLAT = 1e-5  # of a value: smaller changes are rounding
 SMOOTHED = 60  # half-lives in a run
 LABEL_CHARS = 48
 GREY = "#606060"
@@ -65,7 +67,7 @@ def plot_runs(runs: Sequence[RunMetrics], wanted: Sequence[str] | None, out: Pat
         TrainError: `out` is neither, or a wanted metric is not there.
         WriteError: a picture cannot be written.
     """
-    panels = choose_panels({name for run in runs for name in (*run.train, *run.evals)}, wanted)
+    panels = choose_panels({name for run in runs for name in (*run.train, *run.evals, *run.histograms)}, wanted)
     with rc_context(STYLE):
         return [_save(_figure(runs, shown), path) for path, shown in _pictures(out, panels)]
 
@@ -89,8 +91,9 @@ def _save(figure: Figure, path: Path) -> Path:
 
 
 def _figure(runs: Sequence[RunMetrics], panels: list[Panel]) -> Figure:
-    columns = 1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3
-    rows = math.ceil(len(panels) / columns)
+    shown = [(panel, of) for panel in panels for of in _together(runs, panel)]
+    columns = 1 if len(shown) == 1 else 2 if len(shown) <= 4 else 3 if len(shown) <= 24 else 4
+    rows = math.ceil(len(shown) / columns)
     width = PANEL_INCHES[0] * columns
     entries = _legend_entries(runs)
     legend_columns = _fitting([label for _, label in entries], width)
@@ -98,14 +101,35 @@ def _figure(runs: Sequence[RunMetrics], panels: list[Panel]) -> Figure:
     height = PANEL_INCHES[1] * rows + LEGEND_ROW_INCHES * (legend_rows + 1)
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
-    for place, panel in enumerate(panels):
+    for place, (panel, of) in enumerate(shown):
         axes = figure.add_subplot(rows, columns, place + 1)
-        _panel(axes, runs, panel)
-        if place + columns >= len(panels):
+        if panel.is_histogram:
+            draw_histogram(figure, axes, of[0].histograms[panel.names[0]])
+            _dress(axes, panel.title if len(runs) == 1 else f"{panel.title}, {_text(of[0].label)}", panel.unit)
+        else:
+            _panel(axes, of, panel)
+        if len(shown) > 1:
+            axes.set_xlim(*_span(runs))
+        if place + columns >= len(shown):
             axes.set_xlabel("optimiser step")
     handles, labels = zip(*entries, strict=True)
     figure.legend(handles, labels, loc="outside upper left", ncols=legend_columns, handlelength=2)
     return figure
+
+
+def _span(runs: Sequence[RunMetrics]) -> tuple[float, float]:
+    """The steps of all panels, with a margin: what stands above each other is of the same step."""
+    series = [one for run in runs for name in (*run.train, *run.evals) for one in run.of(name)]
+    first, last = min(one.steps[0] for one in series), max(one.steps[-1] for one in series)
+    margin = 0.02 * (last - first) or 0.5
+    return float(first - margin), float(last + margin)
+
+
+def _together(runs: Sequence[RunMetrics], panel: Panel) -> list[Sequence[RunMetrics]]:
+    """The runs of each picture of a panel: all lie over each other, but histograms."""
+    if not panel.is_histogram:
+        return [runs]
+    return [[run] for run in runs if panel.names[0] in run.histograms]
 
 
 def _panel(axes: Axes, runs: Sequence[RunMetrics], panel: Panel) -> None:
@@ -116,15 +140,33 @@ def _panel(axes: Axes, runs: Sequence[RunMetrics], panel: Panel) -> None:
             if name in run.train:
                 _draw_train(axes, run.train[name], look)
             for version, series in run.evals.get(name, {}).items():
-                _draw_eval(axes, series, look, _marker(runs, version))
-    axes.set_title(panel.title, loc="left")
-    axes.set_ylabel(panel.unit + power)
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=TICKS, integer=True))
+                error = run.evals.get(name + ERROR, {}).get(version)
+                _draw_eval(axes, series, error, look, _marker(runs, _version(runs, name, version)))
+    _widen(axes)
     axes.yaxis.set_major_locator(MaxNLocator(6, steps=TICKS))
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_number))
+    _dress(axes, panel.title, panel.unit + power)
     if len(panel.names) > 1:
         _name_lines(axes, runs, panel)
+
+
+def _widen(axes: Axes) -> None:
+    """What is the same but for rounding shall not look as if it moved."""
+    low, high = axes.get_ylim()
+    if high - low < FLAT * abs(high):
+        middle = (high + low) / 2
+        axes.set_ylim(middle - 0.05 * abs(middle), middle + 0.05 * abs(middle))
+
+
+def _dress(axes: Axes, title: str, unit: str) -> None:
+    axes.set_title(title, loc="left")
+    axes.set_ylabel(unit)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=TICKS, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(_number))
+
+
+def _number(value: float, _: int | None) -> str:
+    return f"{value:,.10g}"
 
 
 def _draw_train(axes: Axes, series: Series, look: _Look) -> None:
@@ -138,8 +180,11 @@ def _draw_train(axes: Axes, series: Series, look: _Look) -> None:
     axes.plot(steps, line, color=look.colour, linestyle=look.style, linewidth=1.6)
 
 
-def _draw_eval(axes: Axes, series: Series, look: _Look, marker: str) -> None:
+def _draw_eval(axes: Axes, series: Series, error: Series | None, look: _Look, marker: str) -> None:
+    """`error`: the standard error, where it was measured with it."""
     values = series.values * look.factor
+    if error is not None and len(error.values) == len(values):
+        axes.errorbar(series.steps, values, error.values * look.factor, fmt="none", ecolor=look.colour, elinewidth=0.8)
     axes.plot(series.steps, values, color=look.colour, linestyle=look.style, linewidth=0.7, alpha=0.7)
     axes.plot(
         *(series.steps, values, marker), color=look.colour, markersize=5, markeredgecolor="white", markeredgewidth=0.8
@@ -169,12 +214,31 @@ def _name_lines(axes: Axes, runs: Sequence[RunMetrics], panel: Panel) -> None:
         Line2D([], [], color=_colour(runs, 0, place) if len(runs) == 1 else GREY, linestyle=STYLES[place % len(STYLES)])
         for place in range(len(panel.names))
     ]
-    axes.legend(handles, [_text(name.rsplit("/", 1)[-1]) for name in panel.names], fontsize=8, handlelength=2.4)
+    axes.legend(
+        *(handles, [_text(label) for label in panel.labels()]),
+        fontsize=8,
+        handlelength=2.4,
+        frameon=True,
+        framealpha=0.75,
+        edgecolor="none",
+    )
 
 
 def _versions(runs: Sequence[RunMetrics]) -> list[str]:
     """The held-out versions that the runs were evaluated on."""
-    return sorted({version for run in runs for found in run.evals.values() for version in found})
+    named = {version for run in runs for found in run.evals.values() for version in found if version}
+    others = {name for run in runs for name, found in run.evals.items() if "" in found}
+    is_unnamed = any(not _begins(name, named) for name in others)
+    return sorted(named | ({""} if is_unnamed else set()))
+
+
+def _version(runs: Sequence[RunMetrics], name: str, version: str) -> str:
+    """Of a metric that is only evaluated: the one that its name begins with, where another metric tells which."""
+    return version or _begins(name, _versions(runs)) or ""
+
+
+def _begins(name: str, versions: Iterable[str]) -> str | None:
+    return next((version for version in versions if version and name.startswith(f"{EVAL}{version}/")), None)
 
 
 def _marker(runs: Sequence[RunMetrics], version: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from trainer.errors import TrainError
 from trainer.metrics.log import FILE, MetricLine, read_metrics
 from trainer.metrics.track import scalars
+from trainer.rlvr.bins import EDGES
 
 Floats = NDArray[np.float64]
 RUN_SUFFIX = ".run"  # of a checkpoint's run folder
 KINDS = ("train", "eval")
 EVAL = "eval/"
+HISTOGRAM = "histogram/"  # in lines of kind `event`
 
 
 class Series(msgspec.Struct, frozen=True):
@@ -27,12 +30,20 @@ class Series(msgspec.Struct, frozen=True):
     values: Floats
 
 
+class Histogram(msgspec.Struct, frozen=True):
+    """Counts (steps, bins) between `trainer.rlvr.bins.EDGES`, in order of the steps."""
+
+    steps: Floats
+    counts: Floats
+
+
 class RunMetrics(msgspec.Struct, frozen=True):
-    """What one run measured: `train[metric]`, and `evals[metric][held-out version]`."""
+    """What one run measured: `train[metric]`, `evals[metric][held-out version]` and `histograms[name]`."""
 
     label: str
     train: dict[str, Series]
     evals: dict[str, dict[str, Series]] = {}
+    histograms: dict[str, Histogram] = {}
 
     def of(self, metric: str) -> list[Series]:
         train = [self.train[metric]] if metric in self.train else []
@@ -46,10 +57,7 @@ def load_runs(paths: Sequence[Path]) -> list[RunMetrics]:
         TrainError: no metrics.jsonl there, no numbers in it, or a line that cannot be read.
     """
     folders = [run_folder(path) for path in paths]
-    return [
-        _run(label, _values(read_metrics(folder / FILE), folder))
-        for label, folder in zip(_labels(folders), folders, strict=True)
-    ]
+    return [_load(label, folder) for label, folder in zip(_labels(folders), folders, strict=True)]
 
 
 def run_folder(path: Path) -> Path:
@@ -68,6 +76,33 @@ def _labels(folders: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     raise TrainError(f"{Counter(folders).most_common(1)[0][0]} is given twice; give each run once")
+
+
+def _load(label: str, folder: Path) -> RunMetrics:
+    lines = list(read_metrics(folder / FILE))
+    return msgspec.structs.replace(_run(label, _values(lines, folder)), histograms=_histograms(lines, folder))
+
+
+def _histograms(lines: Iterable[MetricLine], folder: Path) -> dict[str, Histogram]:
+    """Where a step has several, the last one counts. Raises TrainError for counts of other bins than ours."""
+    found: dict[str, dict[int, list[float]]] = defaultdict(dict)
+    for line in lines:
+        for name, counts in line.values.items():
+            if line.kind == "event" and name.startswith(HISTOGRAM):
+                found[name][line.step] = _counts(counts, f"{folder / FILE}: {name} of step {line.step}")
+    return {name: _rows_in_order(rows) for name, rows in found.items()}
+
+
+def _counts(counts: Any, where: str) -> list[float]:  # noqa: ANN401 - any JSON value
+    bins = len(EDGES) - 1
+    if not isinstance(counts, list) or len(counts) != bins or not all(type(count) is int for count in counts):
+        raise TrainError(f"{where}: no counts of {bins} bins; it was written by another version, so remove those lines")
+    return counts
+
+
+def _rows_in_order(rows: dict[int, list[float]]) -> Histogram:
+    steps = sorted(rows)
+    return Histogram(np.array(steps, dtype=np.float64), np.array([rows[step] for step in steps], dtype=np.float64))
 
 
 def _values(lines: Iterable[MetricLine], folder: Path) -> dict[tuple[str, str], dict[int, float]]:

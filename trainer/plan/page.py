@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,8 @@ import msgspec
 from trainer.metrics.progress import duration
 from trainer.plan.memory import GIB, Memory
 from trainer.plan.plan import Machine, Plan
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def lines(plan: Plan, machine: Machine) -> Iterator[str]:
@@ -22,15 +25,15 @@ def lines(plan: Plan, machine: Machine) -> Iterator[str]:
     yield f"parameters: {plan.parameters:,}" + (
         "" if plan.trained_parameters == plan.parameters else f", of which {plan.trained_parameters:,} trained"
     )
-    yield _memory(plan.memory, machine)
+    yield memory_line(plan.memory, machine)
     if plan.fits is False:
         yield f"this does not fit; set {plan.knob}"
     yield _time(plan, machine)
     yield ""
-    yield from _toml(plan.recipe)
+    yield from toml(plan.recipe)
 
 
-def _memory(memory: Memory, machine: Machine) -> str:
+def memory_line(memory: Memory, machine: Machine) -> str:
     names = ("weights", "gradients", "optimizer", "activations", "head")
     parts = ", ".join(f"{name} {getattr(memory, name) / GIB:.2f}" for name in names)
     of = "" if machine.gib is None else f" of {machine.gib:.0f}"
@@ -46,16 +49,20 @@ def _time(plan: Plan, machine: Machine) -> str:
     return f"time: about {likely} on {machine.gpus} x {machine.gpu} ({fast} to {slow})"
 
 
-def _toml(table: dict[str, Any], name: str = "") -> Iterator[str]:
+def toml(table: dict[str, Any], name: str = "") -> Iterator[str]:
     """The resolved recipe as TOML. Keys that are None are left out: that is what leaving them out means."""
     plain = {key: value for key, value in table.items() if value is not None and not isinstance(value, dict)}
     if name and (plain or not table):
         yield f"[{name}]"
-    yield from (f"{key} = {_value(value)}" for key, value in plain.items())
+    yield from (f"{_key(key)} = {_value(value)}" for key, value in plain.items())
     for key, value in table.items():
         if isinstance(value, dict) and value:
             yield ""
-            yield from _toml(value, f"{name}.{key}" if name else key)
+            yield from toml(value, f"{name}.{_key(key)}" if name else _key(key))
+
+
+def _key(key: str) -> str:
+    return key if _BARE.fullmatch(key) else msgspec.json.encode(key).decode()
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - any JSON value
@@ -63,6 +70,9 @@ def _value(value: Any) -> str:  # noqa: ANN401 - any JSON value
         return str(value).lower()
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, dict):
+        inner = ", ".join(f"{_key(key)} = {_value(part)}" for key, part in value.items() if part is not None)
+        return f"{{ {inner} }}" if inner else "{}"
     if isinstance(value, str):
         return msgspec.json.encode(value).decode()
     return repr(value)

@@ -15,10 +15,10 @@ from trainer.data.steps import Rows, Span, plan_spans
 from trainer.errors import TrainError
 from trainer.files import clear_left
 from trainer.flops import PEAKS, peak_flops, size_of
-from trainer.model.load import read_config
 from trainer.objectives.table import objective_of
 from trainer.options import Options, check_options, open_inputs
 from trainer.plan.memory import Memory, knob, memory_of, network_of
+from trainer.plan.networks import on_meta
 from trainer.recipe import Recipe, identity
 
 MFU = (0.2, 0.35, 0.5)  # low, likely, high: what packed training of dense models reaches on one node
@@ -74,7 +74,7 @@ def make_plan(options: Options, machine: Machine) -> Plan:
     spans = spans[: recipe.max_steps]
     lengths, trained = _sample(rows, spans[-1].stop)
     scale = spans[-1].stop / len(trained)
-    model = _on_meta(options)
+    model = on_meta(options.model, options.recipe.lora)
     network = network_of(model)
     memory = memory_of(network, recipe, machine.gpus)
     fits = None if machine.gib is None else memory.total < machine.gib * 2**30
@@ -92,7 +92,7 @@ def make_plan(options: Options, machine: Machine) -> Plan:
         memory=memory,
         fits=fits,
         knob=knob(memory, recipe, machine.gpus) if fits is False else None,
-        seconds=_seconds(flops, machine),
+        seconds=seconds_of(flops, machine),
         recipe=identity(recipe),
     )
 
@@ -135,19 +135,8 @@ def _sample(rows: Rows, total: int) -> tuple[list[int], list[int]]:
     return [length for size in sizes for length in size.lengths], [sum(size.n_trained) for size in sizes]
 
 
-def _on_meta(options: Options) -> Any:  # noqa: ANN401 - transformers is untyped
-    """The network without its weights, adapters included."""
-    from transformers import AutoModelForCausalLM
-
-    from trainer.model.load import with_adapters
-
-    config = read_config(options.model)
-    with torch.device("meta"):
-        model: Any = AutoModelForCausalLM.from_config(config, trust_remote_code=False)  # type: ignore[no-untyped-call]
-        return model if options.recipe.lora is None else with_adapters(model, options.recipe.lora)
-
-
-def _seconds(flops: float, machine: Machine) -> tuple[float, float, float] | None:
+def seconds_of(flops: float, machine: Machine) -> tuple[float, float, float] | None:
+    """Low, likely and high. None: the machine is not in the table."""
     peak = None if machine.gpu is None else peak_flops(machine.gpu)
     if peak is None:
         return None

@@ -68,9 +68,8 @@ class Asker:
             return Group(draw=draw.number, prompt=task.prompt, rollouts=[], failed={answers.kind: self._n})
         seed = self._seed(draw, task)
         rows = [self._completion(draw, task, answer, index, seed) for index, answer in enumerate(checked(answers))]
-        return Group(
-            draw=draw.number, prompt=task.prompt, rollouts=await self._grader.grade(task.prompt, rows, answers)
-        )
+        graded = await self._grader.grade(task.prompt, rows, answers)
+        return Group(draw=draw.number, prompt=task.prompt, rollouts=graded.rollouts, spent=graded.spent)
 
     def _completion(self, draw: Draw, task: Task, answer: Answer, index: int, seed: int) -> Completion:
         return to_completion(

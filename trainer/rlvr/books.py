@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from schemas.manifest import StageCount, Tokens
+from schemas.manifest import Cost, StageCount, Tokens
 from schemas.records import Completion
 from trainer.rlvr.collecting import Batch
 from trainer.rlvr.rollout_rows import NO_REWARD
 from trainer.rlvr.rollouts import Group
+from trainer.rlvr.spending import Spent, total_spent
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
-    """Of a batch, or of many. `learnt` and `left_out` are groups; `answers`, `failed` and `no_reward` are rollouts."""
+    """Of a batch, or of many. `learnt` and `left_out` are groups; `answers`, `failed` and `no_reward` are rollouts.
+
+    `judged`: by LLM judge, what grading them took.
+    """
 
     learnt: int = 0
     left_out: dict[str, int] = {}
@@ -25,6 +30,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     licences: list[str] = []
+    judged: dict[str, Spent] = {}
 
     def counters(self) -> list[StageCount]:
         """The rows of the version are what the last stage gives: rollouts that were left out are among them."""
@@ -48,19 +54,31 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
         prompt, completion = self.prompt_tokens, self.completion_tokens
         return Tokens(prompt=prompt, completion=completion, prompt_asked=prompt, completion_asked=completion)
 
+    def cost(self) -> Cost:
+        """Of the judges: the policy answers here, and nobody is paid. Unknown where the price of one is."""
+        paid = [spent.usd for spent in self.judged.values()]
+        return Cost(usd=None if None in paid else math.fsum(usd for usd in paid if usd is not None))
+
 
 def books_of(batch: Batch, rows: Iterable[Completion]) -> Books:
     """`rows`: all that the batch has."""
-    rows, groups = list(rows), _groups(batch)
+    found = books_of_groups([*batch.groups, *(group for _, group in batch.others)], rows)
+    return msgspec.structs.replace(
+        found, learnt=len(batch.groups), left_out=_sum([{why: 1} for why, _ in batch.others])
+    )
+
+
+def books_of_groups(groups: Sequence[Group], rows: Iterable[Completion]) -> Books:
+    """Of groups that no batch takes. `rows`: all that they have."""
+    rows = list(rows)
     return Books(
-        learnt=len(batch.groups),
-        left_out=_sum([{why: 1} for why, _ in batch.others]),
         answers=len(rows),
         failed=_sum([group.failed for group in groups]),
         no_reward=sum(rollout.reward is None for group in groups for rollout in group.rollouts),
         prompt_tokens=sum(row.n_prompt_tokens for row in rows),
         completion_tokens=sum(row.n_completion_tokens for row in rows),
         licences=sorted({row.licence for row in rows}),
+        judged=total_spent(group.spent for group in groups),
     )
 
 
@@ -75,11 +93,8 @@ def add_books(many: Iterable[Books]) -> Books:
         prompt_tokens=sum(books.prompt_tokens for books in found),
         completion_tokens=sum(books.completion_tokens for books in found),
         licences=sorted({name for books in found for name in books.licences}),
+        judged=total_spent(books.judged for books in found),
     )
-
-
-def _groups(batch: Batch) -> list[Group]:
-    return [*batch.groups, *(group for _, group in batch.others)]
 
 
 def _sum(many: Iterable[Mapping[str, int]]) -> dict[str, int]:

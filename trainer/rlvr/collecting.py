@@ -21,6 +21,7 @@ from trainer.errors import TrainError
 from trainer.rlvr.drawing import Draw, Drawing
 from trainer.rlvr.ledger import Entry, Ledger
 from trainer.rlvr.rollouts import Group
+from trainer.rlvr.spending import Spent, total_spent
 from trainer.rlvr.tasks import Tasks
 from trainer.rlvr_recipe import RlvrRecipe
 
@@ -47,13 +48,14 @@ class State(msgspec.Struct, kw_only=True):
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The groups to learn from, and the others that were drawn for it, each with why it was left out; in order.
 
-    `left_out`: the others, counted by reason.
+    `left_out`: the others, counted by reason. `spent`: by LLM judge, on all of them.
     """
 
     groups: list[Group]
     left_out: Mapping[str, int]
     drawn: int
     others: list[tuple[str, Group]] = []
+    spent: Mapping[str, Spent] = {}
 
 
 class Collector:
@@ -94,8 +96,15 @@ class Collector:
                 others.append((why, group))
                 self._since_kept += 1
         self._lacking = 0
-        left_out = Counter(why for why, _ in others)
-        return Batch(groups=kept, left_out=dict(left_out), drawn=len(kept) + len(others), others=others)
+        if len(kept) < wanted:  # an epoch of draws was not enough: because of the prompts, or of judges that fail
+            self._check_budget()
+        return Batch(
+            groups=kept,
+            left_out=dict(Counter(why for why, _ in others)),
+            drawn=len(kept) + len(others),
+            others=others,
+            spent=total_spent([*(group.spent for group in kept), *(group.spent for _, group in others)]),
+        )
 
     def state(self) -> State:
         window = [(draw, coming.result() if _has_ended(coming) else None) for draw, coming in self._window]
@@ -155,7 +164,7 @@ class Collector:
 
     def _why_not(self, group: Group, version: int) -> str | None:
         if not group.graded:
-            return "unanswered"
+            return "no reward" if group.rollouts else "unanswered"
         if group.version < version - self._recipe.rollouts.max_age:
             return "stale"
         if self._recipe.rollouts.only_with_gradient and not group.has_gradient:
@@ -175,14 +184,25 @@ class Collector:
             for error in found:
                 self._budget.add(self._budgeted, error)
                 self._budgeted += 1
-            if self._budgeted >= BUDGET_ROWS:
-                self._budget.check()
-                self._new_budget()
         except TooManyErrorsError as err:
-            raise TrainError(f"rollouts without a reward: {err}") from err
+            raise _halted(err) from err
+        if self._budgeted >= BUDGET_ROWS:
+            self._check_budget()
+
+    def _check_budget(self) -> None:
+        """The whole share, of all rollouts since the last check."""
+        try:
+            self._budget.check()
+        except TooManyErrorsError as err:
+            raise _halted(err) from err
+        self._new_budget()
 
     def _new_budget(self) -> None:
         self._budget, self._budgeted = ErrorBudget(self._recipe.rollouts.max_failed_share), 0
+
+
+def _halted(err: TooManyErrorsError) -> TrainError:
+    return TrainError(f"rollouts without a reward: {err}")
 
 
 def _has_ended(coming: asyncio.Future[Group]) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from judges.penalties import repeated_share
 from trainer.rlvr.collecting import Batch
 from trainer.rlvr.rollouts import Group, Rollout
+from trainer.rlvr.spending import judge_figures
 
 REPEATED = 4  # length of the n-grams of tokens whose repetition is counted
 
@@ -27,43 +28,46 @@ def batch_figures(batch: Batch, version: int) -> dict[str, float]:
         "groups/no_gradient": no_gradient / max(1, batch.drawn),
         "rollouts/age": float(np.mean(ages)) if ages else 0.0,
         **left_out,
+        **judge_figures(batch.spent),
     }
 
 
 def rollout_figures(groups: Sequence[Group]) -> dict[str, float]:
-    """Rewards in all and by verifier, lengths, ends and repetition."""
+    """Rewards in all and by verifier, lengths, ends and repetition.
+
+    What there is nothing to take a mean of is left out: where no rollout has a reward, there is no `reward`.
+    """
     rollouts = [rollout for group in groups for rollout in group.rollouts]
     rewards = [rollout.reward for rollout in rollouts if rollout.reward is not None]
-    found = {
-        "reward": _mean(rewards),
-        "reward/std": float(np.std(rewards)) if rewards else 0.0,
-        "rollouts/unrewarded": _mean([rollout.reward is None for rollout in rollouts]),
-        "rollouts/tokens": _mean([len(rollout.ids) for rollout in rollouts]),
-        "rollouts/tokens_correct": _mean([len(rollout.ids) for rollout in rollouts if rollout.correct]),
-        "rollouts/tokens_wrong": _mean([len(rollout.ids) for rollout in rollouts if rollout.correct is False]),
-        "rollouts/ended": _mean([not rollout.is_cut for rollout in rollouts]),
-        "rollouts/repetition": _mean([repeated_share(rollout.ids, REPEATED) for rollout in rollouts]),
-        "rollouts/sampler_entropy": _mean([-value for rollout in rollouts for value in rollout.logprobs]),
+    found: dict[str, list[float]] = {
+        "reward": rewards,
+        "rollouts/unrewarded": [rollout.reward is None for rollout in rollouts],
+        "rollouts/tokens": [len(rollout.ids) for rollout in rollouts],
+        "rollouts/tokens_correct": [len(rollout.ids) for rollout in rollouts if rollout.correct],
+        "rollouts/tokens_wrong": [len(rollout.ids) for rollout in rollouts if rollout.correct is False],
+        "rollouts/ended": [not rollout.is_cut for rollout in rollouts],
+        "rollouts/repetition": [repeated_share(rollout.ids, REPEATED) for rollout in rollouts],
+        "rollouts/sampler_entropy": [-value for rollout in rollouts for value in rollout.logprobs],
     }
-    return {**found, **_by_verifier(groups), **_parts(rollouts)}
+    spread = {"reward/std": float(np.std(rewards))} if rewards else {}
+    return {**_means({**found, **_by_verifier(groups), **_parts(rollouts)}), **spread}
 
 
-def _by_verifier(groups: Sequence[Group]) -> dict[str, float]:
-    """The share of correct answers, of those with a verdict, for each verifier that prompts name."""
+def _by_verifier(groups: Sequence[Group]) -> dict[str, list[float]]:
+    """Whether each answer with a verdict is correct, for each verifier that prompts name."""
     correct: dict[str, list[float]] = {}
     for group in groups:
         verdicts = [float(one.correct) for one in group.rollouts if one.correct is not None]
         correct.setdefault(group.prompt.verifier or "none", []).extend(verdicts)
-    return {f"correct/{name}": _mean(values) for name, values in correct.items() if values}
+    return {f"correct/{name}": values for name, values in correct.items()}
 
 
-def _parts(rollouts: Sequence[Rollout]) -> dict[str, float]:
-    """Each judge's own mean score, and what each penalty took."""
+def _parts(rollouts: Sequence[Rollout]) -> dict[str, list[float]]:
+    """Each judge's own scores, and what each penalty took."""
     names = sorted({name for rollout in rollouts for name in rollout.parts})
     values = {name: [part for one in rollouts if (part := one.parts.get(name)) is not None] for name in names}
-    return {f"reward/{name}": _mean(found) for name, found in values.items() if found}
+    return {f"reward/{name}": found for name, found in values.items()}
 
 
-def _mean(values: Iterable[float]) -> float:
-    found = list(values)
-    return float(np.mean(found)) if found else 0.0
+def _means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {name: float(np.mean(found)) for name, found in values.items() if found}

@@ -1,31 +1,49 @@
-"""Answers to rewards: by the prompt's own verifier and those that the recipe names, in their worker processes."""
+"""Answers to rewards: by the prompt's own judge and those that the recipe names.
+
+Verifiers run here or in their worker processes, LLM judges ask their endpoints. A prompt's `verifier` may name one of
+[reward.judges]: so each prompt of a mixture has what suits it.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from factory.sampling.reasoning import split_reasoning
 from factory.sampling.request import derive_seed
 from factory.sampling.types import Answer
 from judges.base import Group as JudgedGroup
-from judges.base import JudgeError, Outcome, Verifier, VerifierJudge
+from judges.base import JudgeError, Outcome, Verifier, VerifierJudge, abstain, to_judgement
+from judges.llm.asking import gathered
 from judges.penalties import output_of
 from judges.registry import make_verifier
-from judges.rewards import ROW_VERIFIER, Reward, read_recipe, reward
+from judges.rewards import ROW_VERIFIER, Reward, gated, read_recipe, reward
 from schemas.canonical import short_hash
 from schemas.manifest import ModelRef
-from schemas.records import Completion, Message, Prompt
+from schemas.records import Completion, Judgement, Message, Prompt
 from trainer.errors import TrainError
+from trainer.reward_recipe import JudgeRunTable, RewardTable
+from trainer.rlvr.judging import Judged, RewardJudges
 from trainer.rlvr.rollouts import CUT, Rollout
+from trainer.rlvr.spending import Spent
 from trainer.rlvr.tasks import Task
-from trainer.rlvr_recipe import RewardTable
+
+NO_VERIFIER = "the prompt names no verifier"
+Found = dict[str, Outcome]  # by judge, of one answer
+
+
+class Graded(msgspec.Struct, frozen=True):
+    """One rollout an answer, in order, and by LLM judge what grading them took."""
+
+    rollouts: list[Rollout]
+    spent: dict[str, Spent]
 
 
 class Grader:
     """Grades all answers to one prompt. Safe to call from many tasks of one event loop."""
 
-    def __init__(self, table: RewardTable, opens_thoughts: bool, seed: int) -> None:
+    def __init__(self, table: RewardTable, opens_thoughts: bool, seed: int, run: JudgeRunTable | None = None) -> None:
         """`opens_thoughts`: the chat template wrote `<think>`, so an answer begins inside the thoughts.
 
         Raises:
@@ -34,60 +52,102 @@ class Grader:
         self._table, self._opens_thoughts, self._seed = table, opens_thoughts, seed
         try:
             self._named = {name: _named_verifier(name, options) for name, options in table.verifiers.items()}
-            self._recipe = read_recipe(_plain(table), self._named)
+            self.judges = RewardJudges(table.judges, run or JudgeRunTable(), seed)
+            self._recipe = read_recipe(_plain(table), [*self._named, *table.judges])
         except ValueError as err:
             raise TrainError(f"recipe: {err}") from err
         self._rows: dict[str, Verifier] = {}
 
     @property
     def needs_verifier(self) -> bool:
-        """Whether every prompt must name one."""
-        return ROW_VERIFIER in self._recipe.judges or self._table.control is not None
+        """Whether every prompt must name one: it counts, and nothing is said to count for its abstention."""
+        gate, parts = self._recipe.gate, self._recipe.parts
+        counts = [part for part in parts if part.judge == ROW_VERIFIER and part.weight and part.abstain_score is None]
+        return bool(counts) or (gate is not None and gate.judge == ROW_VERIFIER)
 
     def check(self, tasks: Sequence[Task]) -> None:
         """Make every verifier that a task names. Raises TrainError for a name that there is not."""
         for task in tasks:
             name = task.prompt.verifier
-            if name is None or name in self._rows:
+            if name is None or name in self._rows or name in self.judges:
                 continue
             try:
                 self._rows[name] = make_verifier(name)
             except ValueError as err:
                 raise TrainError(f"prompt {task.prompt.prompt_id}: {err}") from err
 
-    async def grade(self, prompt: Prompt, rows: Sequence[Completion], answers: Sequence[Answer]) -> list[Rollout]:
-        """One rollout an answer, in order. `rows` are the same answers as records."""
-        asked = {name: self._judge(name, prompt) for name in self._judges(prompt)}
+    async def grade(self, prompt: Prompt, rows: Sequence[Completion], answers: Sequence[Answer]) -> Graded:
+        """`rows` are the same answers as records. Raises RunError when a judge's model can answer no more."""
         group = JudgedGroup(prompt, list(rows))
-        outcomes = dict(
-            zip(asked, await asyncio.gather(*(judge.judge(group) for judge in asked.values())), strict=True)
-        )
-        return [
-            self._rollout(row, answer, {name: found[at] for name, found in outcomes.items()})
-            for at, (row, answer) in enumerate(zip(rows, answers, strict=True))
-        ]
+        found: list[Found] = [{} for _ in rows]
+        spent: dict[str, Spent] = {}
+        first, later = self._in_turn(prompt)
+        await self._judge(first, group, found, spent)
+        await self._judge(later, group, found, spent)
+        rollouts = [self._rollout(*each) for each in zip(rows, answers, found, strict=True)]
+        return Graded(rollouts, spent)
 
-    def _judges(self, prompt: Prompt) -> list[str]:
-        """The recipe's, and the prompt's own for its pass rate even where it is not rewarded."""
+    def _in_turn(self, prompt: Prompt) -> tuple[list[str], list[str]]:
+        """Judges that see every answer, and those that a gate spares the answers that it does not let through.
+
+        All are the recipe's, and the prompt's own for its pass rate even where it is not rewarded.
+        """
         names = dict.fromkeys(self._recipe.judges)
         if prompt.verifier is not None:
             names[ROW_VERIFIER] = None
-        return list(names)
+        gate = self._recipe.gate
+        asked = [name for name in names if self._asked(name, prompt.verifier)]
+        later = [] if gate is None else [name for name in asked if name != gate.judge]
+        return [name for name in names if name not in later], later
 
-    def _judge(self, name: str, prompt: Prompt) -> VerifierJudge:
-        return VerifierJudge(self._rows[prompt.verifier or ""] if name == ROW_VERIFIER else self._named[name])
+    def _asked(self, name: str, verifier: str | None) -> str | None:
+        """The LLM judge that the name stands for, if it does for one. `verifier`: the prompt's."""
+        called = verifier if name == ROW_VERIFIER else name
+        return called if called in self.judges else None
 
-    def _rollout(self, row: Completion, answer: Answer, found: Mapping[str, Outcome]) -> Rollout:
-        own = found.get(ROW_VERIFIER)
+    async def _judge(
+        self, names: Sequence[str], group: JudgedGroup, found: list[Found], spent: dict[str, Spent]
+    ) -> None:
+        """Adds to `found` what each judge says of the answers that come so far, and to `spent` what it took."""
+        open_ = [at for at, known in enumerate(found) if self._is_open(known)]
+        if not names or not open_:
+            return
+        part = JudgedGroup(group.prompt, [group.completions[at] for at in open_])
+        # By what they stand for: a prompt's own judge may be one of the recipe's, and is asked once.
+        stands = {name: self._asked(name, group.prompt.verifier) or name for name in names}
+        told = list(dict.fromkeys(stands.values()))
+        judged = dict(zip(told, await gathered([self._outcomes(name, part) for name in told]), strict=True))
+        for name, stand in stands.items():
+            for at, outcome in zip(open_, judged[stand].outcomes, strict=True):
+                found[at][name] = outcome
+        spent |= {name: one.spent for name, one in judged.items() if one.spent is not None}
+
+    def _is_open(self, known: Found) -> bool:
+        """Whether the gate has not decided yet."""
+        gate = self._recipe.gate
+        return gate is None or gate.judge not in known or gated(self._recipe, known[gate.judge]) is None
+
+    async def _outcomes(self, name: str, group: JudgedGroup) -> Judged:
+        if name in self.judges:
+            return await self.judges.judge(name, group)
+        own = group.prompt.verifier
+        if name == ROW_VERIFIER and own is None:
+            return Judged([to_judgement(name, row, abstain(NO_VERIFIER)) for row in group.completions])
+        verifier = self._rows[own or ""] if name == ROW_VERIFIER else self._named[name]
+        return Judged(await VerifierJudge(verifier).judge(group))
+
+    def _rollout(self, row: Completion, answer: Answer, found: Found) -> Rollout:
         judged = reward(self._recipe, found, output_of(row))
         value, reason = self._value(judged, row)
+        asked = [name for name in found if self._asked(name, row.verifier)]
         return Rollout(
             answer=answer,
             seed=row.seed or 0,
             reward=value,
             parts=judged.parts,
-            correct=_is_correct(own),
+            correct=_is_correct(found.get(ROW_VERIFIER)),
             reason=reason,
+            said={name: one.raw or one.reason for name in asked if isinstance(one := found[name], Judgement)},
         )
 
     def _value(self, judged: Reward, row: Completion) -> tuple[float | None, str]:

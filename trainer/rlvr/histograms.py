@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from trainer.rlvr.bins import EDGES
 from trainer.world import sums_over_ranks
-
-EDGES = np.concatenate([[0.0], np.geomspace(0.25, 4.0, 24), [np.inf]])  # of ratios; 1 is in the middle of a bin
 
 Counts = npt.NDArray[np.int64]
 

@@ -20,12 +20,14 @@ from schemas.locks import commits_allowed
 from schemas.manifest import Cost, InputRef, Manifest, ModelRef, Shard, StageCount, Tokens
 from schemas.recipes import recipe_sha256
 from schemas.shards import schema_of, schema_sha256
+from trainer.data.sources import Source
 from trainer.errors import TrainError
 from trainer.options import Options, open_sources
 from trainer.rlvr_recipe import RlvrRecipe
 
 BUILDS = "_builds"  # of a dataset's folder: what is not committed yet
-KINDS = {"rollouts": "completions", "pass-rate": "pass-rate"}  # the end of the dataset's name -> its records
+# The end of the dataset's name -> its records.
+KINDS = {"rollouts": "completions", "pass-rate": "pass-rate", "watched": "completions"}
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -37,11 +39,16 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Outputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run writes beside its checkpoint, and what all of it says of where it comes from."""
+    """What a run writes beside its checkpoint, and what all of it says of where it comes from.
+
+    `held_out`: what else was read where prompts of `--eval` were asked, too.
+    """
 
     rollouts: Target
     pass_rates: Target
+    watched: Target
     inputs: list[InputRef]
+    held_out: list[InputRef]
     recipe: dict[str, Any]
     software: dict[str, str]
 
@@ -56,6 +63,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     counters: list[StageCount]
     tokens: Tokens
     licences: list[str]
+    cost: Cost = Cost(usd=0.0)
 
 
 def plan_outputs(options: Options[RlvrRecipe], record: dict[str, Any]) -> Outputs:
@@ -66,11 +74,17 @@ def plan_outputs(options: Options[RlvrRecipe], record: dict[str, Any]) -> Output
         DataError: a dataset of that name holds something else.
     """
     stem = options.recipe.run.datasets or options.out.name
-    rollouts, pass_rates = (_target(stem, end, options) for end in KINDS)
-    inputs = dict.fromkeys(source.version.ref for source in open_sources(options).train)
+    rollouts, pass_rates, watched = (_target(stem, end, options) for end in KINDS)
+    sources = open_sources(options)
     software = {**record["software"], "pyarrow": version("pyarrow")}
     return Outputs(
-        rollouts=rollouts, pass_rates=pass_rates, inputs=list(inputs), recipe=record["recipe"], software=software
+        rollouts=rollouts,
+        pass_rates=pass_rates,
+        watched=watched,
+        inputs=_refs(sources.train),
+        held_out=_refs(sources.held_out),
+        recipe=record["recipe"],
+        software=software,
     )
 
 
@@ -114,6 +128,10 @@ def _target(stem: str, end: str, options: Options[RlvrRecipe]) -> Target:
     return target
 
 
+def _refs(sources: Sequence[Source]) -> list[InputRef]:
+    return list(dict.fromkeys(source.version.ref for source in sources))
+
+
 def _put(shard: Shard, source: LocalFolder, target: Target, build_id: str) -> Shard:
     path = f"{working_folder(build_id)}/data/{Path(shard.path).name}"
     target.folder.put(source.path(shard.path), path)
@@ -144,7 +162,7 @@ def _draft(target: Target, outputs: Outputs, contents: Contents) -> Manifest:
         recipe_sha256=recipe_sha256(outputs.recipe),
         counters=contents.counters,
         tokens=contents.tokens,
-        cost=Cost(usd=0.0),  # the policy answers here, and nobody is paid
+        cost=contents.cost,
         licences=contents.licences,
         software=outputs.software,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,13 +15,18 @@ from trainer.rlvr.rollouts import Group, Rollout, first_version
 
 FACTS = "rollout"  # where a row's metadata holds what has no column
 NO_REWARD = "no reward"  # why a rollout was left out of a group that was learnt from
+WATCHED = "watched"  # why nothing was learnt from an answer to a watched prompt
 
 
 class RolloutRows(msgspec.Struct, frozen=True):
-    """`policy`: the checkpoint that the run began with. `opens_thoughts`: its template writes `<think>`."""
+    """`policy`: the checkpoint that the run began with. `opens_thoughts`: its template writes `<think>`.
+
+    `judges`: the models that judges ask.
+    """
 
     policy: ModelRef
     opens_thoughts: bool
+    judges: Sequence[ModelRef] = ()
 
     def of(self, group: Group, step: int, left_out: str | None) -> list[Completion]:
         """One row a rollout. `left_out`: why nothing was learnt from the group.
@@ -28,9 +34,26 @@ class RolloutRows(msgspec.Struct, frozen=True):
         Raises:
             DataError: the prompt's metadata is no JSON object.
         """
-        return [self._row(group, index, step, left_out) for index in range(len(group.rollouts))]
+        placed = {"step": step, "draw": group.draw}
+        return [
+            self._row(group, index, group.draw, placed | _facts(rollout, left_out))
+            for index, rollout in enumerate(group.rollouts)
+        ]
 
-    def _row(self, group: Group, index: int, step: int, left_out: str | None) -> Completion:
+    def watched(self, group: Group, step: int) -> list[Completion]:
+        """Answers to a watched prompt after `step` batches. They are no draw, and nothing is learnt from them.
+
+        Raises:
+            DataError: the prompt's metadata is no JSON object.
+        """
+        placed = {"step": step, "draw": None}
+        return [
+            self._row(group, index, -1 - group.draw, placed | _facts(rollout, WATCHED))  # below 0: apart from draws
+            for index, rollout in enumerate(group.rollouts)
+        ]
+
+    def _row(self, group: Group, index: int, draw: int, facts: dict[str, Any]) -> Completion:
+        """`draw` tells rows apart that are alike in all else."""
         rollout, prompt = group.rollouts[index], group.prompt
         row = to_completion(
             prompt,
@@ -38,10 +61,9 @@ class RolloutRows(msgspec.Struct, frozen=True):
             policy_at(self.policy, first_version(rollout)),
             index=index,
             seed=rollout.seed,
-            draw=group.draw,
+            draw=draw,
             opens_thoughts=self.opens_thoughts,
         )
-        facts = {"step": step, "draw": group.draw, **_facts(rollout, left_out)}
         return msgspec.structs.replace(row, metadata=with_metadata(_as_asked(prompt), {FACTS: facts}))
 
 
@@ -52,8 +74,9 @@ def policy_at(policy: ModelRef, version: int) -> ModelRef:
 
 
 def _facts(rollout: Rollout, left_out: str | None) -> dict[str, Any]:
-    """`versions`: of the policy, each with the first token drawn from it."""
+    """`versions`: of the policy, each with the first token drawn from it. `said`: where LLM judges were asked."""
     why = NO_REWARD if left_out is None and rollout.reward is None else left_out
+    said = {"said": rollout.said} if rollout.said else {}
     return {
         "learnt": why is None,
         "left_out": why,
@@ -62,6 +85,7 @@ def _facts(rollout: Rollout, left_out: str | None) -> dict[str, Any]:
         "correct": rollout.correct,
         "reason": rollout.reason,
         "versions": rollout.answer.version_starts,
+        **said,
     }
 
 

@@ -6,6 +6,7 @@ import msgspec
 
 from factory.sampling.types import Answer
 from schemas.records import Prompt
+from trainer.rlvr.spending import Spent
 
 CUT = "length"  # the finish reason of an answer that did not come to its end
 
@@ -14,6 +15,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """`reward` is null where the judges abstained or failed: such a rollout is not learnt from.
 
     `parts` are the judges' own scores and what penalties took. `correct`: the prompt's own verifier, for pass rates.
+    `said`: the reasons that LLM judges gave, by judge.
     """
 
     answer: Answer
@@ -22,6 +24,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     parts: dict[str, float | None]
     correct: bool | None
     reason: str
+    said: dict[str, str] = {}
 
     @property
     def ids(self) -> list[int]:
@@ -37,12 +40,16 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """All rollouts of one drawn prompt. `draw`: its number among all draws. `failed`: requests without an answer."""
+    """All rollouts of one drawn prompt. `draw`: its number among all draws. `failed`: requests without an answer.
+
+    `spent`: by LLM judge, what grading them took.
+    """
 
     draw: int
     prompt: Prompt
     rollouts: list[Rollout]
     failed: dict[str, int] = {}
+    spent: dict[str, Spent] = {}
 
     @property
     def graded(self) -> list[Rollout]:

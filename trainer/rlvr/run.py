@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import torch
 
-from trainer.checkpoint import load_checkpoint, read_extra, save_checkpoint
+from trainer.checkpoint import latest_checkpoint, load_checkpoint, read_extra, save_checkpoint
 from trainer.engine import Engine, Inference
 from trainer.flops import size_of
 from trainer.metrics.log import Value
@@ -38,7 +38,7 @@ from trainer.rows.render import Renderer
 from trainer.run_folder import find_start, write_record
 from trainer.stop import Terminations
 from trainer.watch import Watch
-from trainer.world import World, wait_for_all
+from trainer.world import World, from_first, wait_for_all
 
 ROLLOUTS = "rollouts.msgpack"  # in a checkpoint
 HISTOGRAM = "histogram/"
@@ -64,24 +64,21 @@ def make_rlvr(options: RlvrOptions, record: dict[str, Any], world: World, termin
     start = find_start(options, record, world)
     write_record(options, record, world)
     learner = _make_learner(options, world)
-    saved = _load(options, learner, start)
+    after = start if start or _has_ended_at_once(options, world) else None
+    saved = Saved() if after is None else _load(options, learner, after)
     best = Best(options.run_folder, saved.best, _exporter(options, learner, record), is_first=world.is_first)
     with ExitStack() as stack:
-        rollouts = start_rollouts(options, saved.state, world, stack)
+        rollouts = start_rollouts(options, saved.state, after, world, stack)
         if start:
             rollouts.update(learner.engine, start)
         rollouts.begin()
         stack.enter_context(terminations.postponed())
-        watch = stack.enter_context(Watch(options, options.recipe.max_steps, start, world))
-        steps = Steps(
-            learner, rollouts, best, _hooks(options, learner, rollouts, best, watch, terminations), _watched(options)
-        )
-        done = start if saved.is_over else steps.run(start)
+        done = start if saved.is_over else _learn(options, learner, rollouts, best, start, terminations)
         measured = rollouts.measured()
     # Before the export: once the checkpoint is there, the same command does nothing. Killed between the two, it comes
     # here again, finds the versions by their build's id, and goes on to the export.
     if outputs is not None and rollouts.archive is not None and measured is not None:
-        for made in publish(outputs, rollouts.archive, measured):
+        for made in publish(outputs, rollouts.archive, measured, rollouts.looks):
             _say(world, f"{made.name}@v{made.version}: {made.rows:,} rows of {made.kind}")
     wait_for_all(world)
     if best.found is None:
@@ -89,6 +86,26 @@ def make_rlvr(options: RlvrOptions, record: dict[str, Any], world: World, termin
     else:
         best.publish(options.out)
     wait_for_all(world)
+
+
+def _learn(
+    options: RlvrOptions,
+    learner: Learner,
+    rollouts: SharedRollouts,
+    best: Best,
+    start: int,
+    terminations: Terminations,
+) -> int:
+    """The batches after `start`. Gives how many are done."""
+    with Watch(options, options.recipe.max_steps, start, learner.world) as watch:
+        hooks = _hooks(options, learner, rollouts, best, watch, terminations)
+        return Steps(learner, rollouts, best, hooks, _watched(options)).run(start)
+
+
+def _has_ended_at_once(options: RlvrOptions, world: World) -> bool:
+    """Whether the run came to its end before it had learnt from any batch, and was killed after that."""
+    found = world.is_first and latest_checkpoint(options.run_folder / "checkpoints") == 0
+    return bool(from_first(found, world))
 
 
 def _make_learner(options: RlvrOptions, world: World) -> Learner:
@@ -125,8 +142,6 @@ def _load_reference(options: RlvrOptions, world: World) -> Inference:
 
 def _load(options: RlvrOptions, learner: Learner, start: int) -> Saved:
     """Weights, optimiser and random states into the learner; gives the rest."""
-    if not start:
-        return Saved()
     folder = options.run_folder / "checkpoints"
     load_checkpoint(learner.engines, folder, start, learner.world)
     _say(learner.world, f"{options.out}: goes on after batch {start}")

@@ -14,6 +14,7 @@ from trainer.options import Options
 from trainer.rlvr_recipe import RlvrRecipe
 
 ROLE = "policy"
+MOST_ROWS = 512  # answers in the making at once, by transformers
 DTYPES = {"bf16": "bfloat16", "fp32": "float32"}
 
 
@@ -31,7 +32,7 @@ def _transformers(options: Options[RlvrRecipe], recipe: RlvrRecipe) -> Updatable
             role=ROLE,
             version=0,
             dtype=DTYPES[recipe.model.dtype],
-            max_rows=min(rows, 512),
+            max_rows=min(rows, MOST_ROWS),
             max_context=recipe.rows.max_length,
         )
     )

@@ -12,6 +12,7 @@ from torch import Tensor
 from factory.sampling.types import UpdatableSampler
 from trainer.rlvr.collecting import Batch, Collector, State
 from trainer.rlvr.drawing import Draw
+from trainer.rlvr.judging import RewardJudges
 from trainer.rlvr.rollouts import Group
 
 T = TypeVar("T")
@@ -21,8 +22,9 @@ Weights = Iterable[tuple[str, Tensor]]
 class Service:
     """Use with `with`. All methods wait until they are done; the sampler does not."""
 
-    def __init__(self, sampler: UpdatableSampler) -> None:
-        self._sampler = sampler
+    def __init__(self, sampler: UpdatableSampler, judges: RewardJudges) -> None:
+        """`judges`: their models are started first, and closed with the sampler."""
+        self._sampler, self._judges = sampler, judges
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rollouts", daemon=True)
         self._collector: Collector | None = None
@@ -30,7 +32,7 @@ class Service:
     def __enter__(self) -> Service:
         self._thread.start()
         try:
-            self._do(self._sampler.start())
+            self._do(self._start())
         except BaseException:
             self._end()
             raise
@@ -70,10 +72,21 @@ class Service:
         assert self._collector is not None, "collect() first"
         return self._collector
 
+    async def _start(self) -> None:
+        await self._judges.start()
+        try:
+            await self._sampler.start()
+        except BaseException:
+            await self._judges.close()
+            raise
+
     async def _close(self) -> None:
-        if self._collector is not None:
-            await self._collector.close()
-        await self._sampler.close()
+        try:
+            if self._collector is not None:
+                await self._collector.close()
+            await self._judges.close()
+        finally:
+            await self._sampler.close()
 
     def _do(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()

@@ -14,6 +14,7 @@ from trainer.rlvr.archive import Archive
 from trainer.rlvr.asking import Asker
 from trainer.rlvr.collecting import Batch, Collector, State
 from trainer.rlvr.drawing import Draw
+from trainer.rlvr.looks import Looks
 from trainer.rlvr.pass_rates import Measured, measure
 from trainer.rlvr.rollouts import Group
 from trainer.rlvr.service import Service
@@ -33,6 +34,7 @@ class SharedRollouts(msgspec.Struct, frozen=True):
     n_watched: int = 0
     prompts: Sequence[Prompt] = ()  # that may be drawn
     archive: Archive | None = None
+    looks: Looks | None = None
     collector: Callable[[], Collector] | None = None
 
     def begin(self) -> None:
@@ -44,10 +46,10 @@ class SharedRollouts(msgspec.Struct, frozen=True):
         """The groups to learn from; those that were left out are in the archive alone."""
         return self._of_first(lambda service: self._archived(service.batch(version), version + 1))
 
-    def look(self) -> list[Group]:
-        """Answers to the watched prompts, drawn with the same seeds each time."""
+    def look(self, done: int) -> list[Group]:
+        """Answers to the watched prompts after `done` batches, drawn with the same seeds each time."""
         draws = [Draw(number, number) for number in range(self.n_watched)]
-        return self._of_first(lambda service: service.groups(self._asker, draws))
+        return self._of_first(lambda service: self._noted(service.groups(self._asker, draws), done))
 
     def update(self, engine: Engine, version: int) -> None:
         """From its return on, rollouts are drawn from the engine's weights."""
@@ -68,6 +70,11 @@ class SharedRollouts(msgspec.Struct, frozen=True):
         assert self.archive is not None
         self.archive.add(batch, step)
         return msgspec.structs.replace(batch, others=[])
+
+    def _noted(self, groups: list[Group], done: int) -> list[Group]:
+        assert self.looks is not None
+        self.looks.add(groups, done)
+        return groups
 
     def _asker(self, draws: list[Draw]) -> list[Any]:
         assert self.watched is not None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack
 
+import msgspec
+
 from factory.sampling.transformers import TransformersEngine
 from schemas.errors import DataError
 from schemas.metadata import own_metadata
@@ -14,6 +16,7 @@ from trainer.rlvr.archive import Archive
 from trainer.rlvr.asking import Asker
 from trainer.rlvr.collecting import Collector, State
 from trainer.rlvr.grading import Grader
+from trainer.rlvr.looks import Looks
 from trainer.rlvr.rollout_rows import RolloutRows
 from trainer.rlvr.sampler import make_sampler
 from trainer.rlvr.service import Service
@@ -22,11 +25,15 @@ from trainer.rlvr.tasks import Listed, Task, Tasks, read_tasks
 from trainer.rlvr_recipe import RlvrRecipe, SignalTable
 from trainer.world import World
 
-ARCHIVE = "rollouts"  # in the run folder
+ARCHIVE, LOOKS = "rollouts", "watched"  # in the run folder
 
 
-def start_rollouts(options: Options[RlvrRecipe], state: State, world: World, stack: ExitStack) -> SharedRollouts:
+def start_rollouts(
+    options: Options[RlvrRecipe], state: State, after: int | None, world: World, stack: ExitStack
+) -> SharedRollouts:
     """The sampler started, and all that it takes to collect; on other ranks than the first, the front of it.
+
+    `after`: so many batches the run goes on; None: it begins anew.
 
     Raises:
         DataError, TrainError: the data or the table [reward] do not fit.
@@ -36,14 +43,19 @@ def start_rollouts(options: Options[RlvrRecipe], state: State, world: World, sta
     if not world.is_first:
         return SharedRollouts(recipe, world)
     opens_thoughts = template_opens_thoughts(str(options.model), recipe.rows.chat_template_kwargs)
-    grader = Grader(recipe.reward, opens_thoughts, recipe.seed)
-    tasks, watched = _read(options, grader)
+    grader = Grader(recipe.reward, opens_thoughts, recipe.seed, recipe.run.judges)
+    found = read_prompts(options, grader)
+    tasks, watched = found.tasks, found.watched
+    if found.left_out:
+        counted = ", ".join(f"{count} {why}" for why, count in found.left_out.items())
+        print(f"{' '.join(options.data)}: {sum(found.left_out.values())} prompts left out ({counted})", file=sys.stderr)
     prompts = [task.prompt for task in tasks.all()]
     for prompt in prompts:
         own_metadata(prompt)  # it will stand in each of its rollouts: better known now
     sampler = make_sampler(options, recipe)
-    service = stack.enter_context(Service(sampler))
-    archive = Archive(options.run_folder / ARCHIVE, RolloutRows(sampler.model, opens_thoughts), state.taken)
+    service = stack.enter_context(Service(sampler, grader.judges))
+    rows = RolloutRows(sampler.model, opens_thoughts, grader.judges.models)
+    archive = Archive(options.run_folder / ARCHIVE, rows, state.taken)
     in_turns = not recipe.rollouts.max_age
     together = sampler.sample_many if in_turns and isinstance(sampler, TransformersEngine) else None
     ask = Asker(recipe, tasks, sampler, grader, opens_thoughts, recipe.rollouts.per_prompt, together)
@@ -56,17 +68,26 @@ def start_rollouts(options: Options[RlvrRecipe], state: State, world: World, sta
         n_watched=len(watched),
         prompts=prompts,
         archive=archive,
+        looks=Looks(options.run_folder / LOOKS, rows, after),
         collector=lambda: Collector(recipe, tasks, ask, state),
     )
 
 
-def _read(options: Options[RlvrRecipe], grader: Grader) -> tuple[Tasks, Listed]:
-    """The prompts to learn from, and those that are watched."""
+class Prompts(msgspec.Struct, frozen=True):
+    """To learn from and to watch. `left_out`: of the former, why they may not be drawn; the commonest first."""
+
+    tasks: Tasks
+    watched: Listed
+    left_out: dict[str, int]
+
+
+def read_prompts(options: Options[RlvrRecipe], grader: Grader) -> Prompts:
+    """
+    Raises:
+        DataError, TrainError: the data or the table [reward] do not fit.
+    """
     sources, recipe = open_sources(options), options.recipe
     versions, left_out = read_tasks(sources.train, recipe.signal, grader.needs_verifier)
-    if left_out:
-        counted = ", ".join(f"{count} {why}" for why, count in left_out.most_common())
-        print(f"{' '.join(options.data)}: {left_out.total()} prompts left out ({counted})", file=sys.stderr)
     tasks = Tasks(versions, [source.weight for source in sources.train], recipe.seed)
     watched = tasks.all()
     if sources.held_out:
@@ -75,7 +96,7 @@ def _read(options: Options[RlvrRecipe], grader: Grader) -> tuple[Tasks, Listed]:
         _check_apart(options, tasks, watched)
     watched = watched[: recipe.watch.prompts]
     grader.check([*tasks.all(), *watched])
-    return tasks, Listed(watched)
+    return Prompts(tasks, Listed(watched), dict(left_out.most_common()))
 
 
 def _check_apart(options: Options[RlvrRecipe], tasks: Tasks, held_out: list[Task]) -> None:

@@ -85,9 +85,9 @@ class Steps(msgspec.Struct, frozen=True):
         """Whether the policy is within its KL budget."""
         if not self.watched:
             return True
-        seen = look(self.learner, self.rollouts.look(), self.watched)
+        seen = look(self.learner, self.rollouts.look(done), self.watched)
         self.hooks.after_look(done, seen)
         is_within = seen.is_within(self.learner.recipe)
-        if is_within and self.learner.recipe.kl.budget is not None:
+        if is_within and seen.reward is not None and self.learner.recipe.kl.budget is not None:
             self.best.offer(Found(done, seen.reward, seen.kl or 0.0))
         return is_within

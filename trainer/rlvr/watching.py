@@ -15,14 +15,15 @@ from trainer.rlvr.experience import Experience
 from trainer.rlvr.figures import rollout_figures
 from trainer.rlvr.learning import Learner
 from trainer.rlvr.rollouts import Group
+from trainer.rlvr.spending import judge_figures, total_spent
 from trainer.rlvr_recipe import RlvrRecipe
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """`kl`: nats an answer; null where no reference is held."""
+    """`kl`: nats an answer; null where no reference is held. `reward`: null where no answer has one."""
 
     figures: dict[str, float]
-    reward: float
+    reward: float | None
     kl: float | None
 
     def is_within(self, recipe: RlvrRecipe) -> bool:
@@ -31,12 +32,12 @@ class Seen(msgspec.Struct, frozen=True):
 
 def look(learner: Learner, groups: Sequence[Group], name: str) -> Seen:
     """The figures of watched groups, under `eval/NAME/`. Every rank must call it with the same groups."""
-    found = rollout_figures(groups)
+    found = rollout_figures(groups) | judge_figures(total_spent(group.spent for group in groups))
     kl = None
     if learner.reference is not None:
         kl, error = _divergence(learner, groups)
         found |= {"kl": kl, "kl_error": error}
-    return Seen({f"eval/{name}/{key}": value for key, value in found.items()}, found["reward"], kl)
+    return Seen({f"eval/{name}/{key}": value for key, value in found.items()}, found.get("reward"), kl)
 
 
 def _divergence(learner: Learner, groups: Sequence[Group]) -> tuple[float, float]:

@@ -257,11 +257,12 @@ def test_killed_anywhere_nothing_looks_whole_and_the_same_command_makes_it(two, 
     killed = subprocess.run(command, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert killed.returncode == -9
     assert not out.exists()
-    [left] = tmp_path.glob(".mean.tmp-*")
+    [left] = tmp_path.glob(".mean.tmp-*.d")
     with pytest.raises(RunError, match=r"no config\.json"):
         open_checkpoint(left)
     merge(list(map(str, two)), None, out)
     open_checkpoint(out)
+    assert not list(tmp_path.glob(".mean.*"))
 
 
 def test_no_room_leaves_nothing(two, tmp_path):

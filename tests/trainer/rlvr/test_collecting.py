@@ -205,6 +205,24 @@ def test_too_many_rollouts_without_a_reward_end_the_run():
         batches(made, order, policy, 1)
 
 
+@pytest.mark.parametrize("good", [0, 2])
+def test_a_batch_that_stays_short_since_judges_fail_ends_the_run(good):
+    """Too few rollouts for the budget to have looked at before: those of 40 prompts, 2 each."""
+    order, made = Tasks([tasks(40)], [1.0], 0), recipe(signal={"retire_above": 0.4})
+    policy = Policy(order, lambda number: (0.0, 1.0) if number < good else (None, None))
+    with pytest.raises(TrainError, match=r"rollouts without a reward: \d+ of \d+ rows failed: \d+ 'no_reward'"):
+        batches(made, order, policy, 1)
+    assert 2 * len(policy.asked) < 200
+
+
+def test_groups_whose_rollouts_have_no_reward_are_told_from_those_without_answers():
+    order = Tasks([tasks(40)], [1.0], 0)
+    policy = Policy(order, lambda number: (0.0, 1.0) if number % 4 else (None, None))
+    [batch], _ = batches(recipe(), order, policy, 1)
+    assert set(batch.left_out) <= {"no reward"}
+    assert len(batch.groups) == 4
+
+
 def test_an_answer_that_is_not_had_is_counted_and_no_rollout():
     order, made = Tasks([tasks(40)], [1.0], 0), recipe()
 

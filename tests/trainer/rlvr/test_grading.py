@@ -27,7 +27,7 @@ def graded(texts, table=None, *, finish="stop", opens_thoughts=False, **changes)
         to_completion(asked, one, MODEL, index=number, seed=number, draw=0, opens_thoughts=opens_thoughts)
         for number, one in enumerate(answers)
     ]
-    return asyncio.run(grader.grade(asked, rows, answers))
+    return asyncio.run(grader.grade(asked, rows, answers)).rollouts
 
 
 def test_right_and_wrong():

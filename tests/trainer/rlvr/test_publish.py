@@ -8,6 +8,7 @@ import sys
 import msgspec
 import pytest
 
+from factory.store.pass_rates import pass_rates
 from factory.store.verify import verify
 from judges.base import VerifierJudge
 from judges.registry import make_verifier
@@ -76,6 +77,12 @@ def test_pass_rates_are_the_data_of_the_next_run(made):
     assert [task.prompt.prompt_id for task in kept] == [PROMPTS[number].prompt_id for number in (1, 2, 4, 5)]
     assert {task.pass_rate for task in kept} == {0.5}
     assert left_out == {"too easy": 3, "too hard": 1}
+
+
+def test_pass_rates_are_shown_as_a_histogram(made):
+    options, _ = made
+    found = pass_rates(open_version("rlvr-pass-rate@v1", options.workspace))
+    assert {one.label: one.total for one in found.bins if one.total} == {"0": 1, "0.5": 4, "1": 3}
 
 
 def test_pass_rates_are_prompts_to_the_factory(made):

@@ -7,7 +7,8 @@ import pytest
 from safetensors.torch import load
 
 from schemas.canonical import prompt_id
-from schemas.datasets import open_version
+from schemas.datasets import open_version, versions
+from schemas.folder import Folder
 from schemas.records import Message, Prompt
 from tests.trainer.engine.training import gap
 from tests.trainer.runs.commands import Command, run
@@ -111,6 +112,10 @@ def test_killed_it_goes_on_as_if_nothing_had_been(space, prompts, whole, after):
     known = {row.completion_id for row in open_version("rl-rollouts@v1", space.home).records()}
     kept = [row.completion_id for row in open_version(f"{out}-rollouts@v1", space.home).records()]
     assert len(kept) == len(set(kept))  # nothing twice
+    looks = [
+        [row.completion_id for row in open_version(f"{name}-watched@v1", space.home).records()] for name in ("rl", out)
+    ]
+    assert looks[0] == looks[1]
     assert set(kept) == known  # nothing lost
 
 
@@ -171,3 +176,31 @@ def test_when_nothing_pays_it_says_so_and_ends(space, prompts):
     ended = run(space.home, *asked)
     assert ended.code == 0, ended.err
     assert "no prompt gives a gradient any more" in ended.err
+
+
+def test_killed_after_an_end_without_a_batch_it_publishes_nothing_twice(space, prompts):
+    """What it drew is a version, and the checkpoint is not there yet: the same command makes that alone."""
+    asked = [word for word in words(space, prompts, "rl-late") if word not in ("--reward", "random")]
+    assert run(space.home, *asked).code == 0
+    drawn = list(open_version("rl-late-rollouts@v1", space.home).records())
+    log = (space.folder("rl-late") / "metrics.jsonl").read_text()
+    shutil.rmtree(space.home / "rl-late")
+    ended = run(space.home, *asked)
+    assert ended.code == 0, ended.err
+    for name in ("rollouts", "watched", "pass-rate"):
+        assert versions(Folder.open(space.home / f"rl-late-{name}")) == [1]
+    assert list(open_version("rl-late-rollouts@v1", space.home).records()) == drawn
+    assert (space.folder("rl-late") / "metrics.jsonl").read_text() == log
+    assert (space.home / "rl-late" / "model.safetensors").exists()
+
+
+def test_watched_answers_are_kept_by_step_and_apart(space, whole):
+    watched = list(open_version("rl-watched@v1", space.home).records())
+    facts = [json.loads(row.metadata)[FACTS] for row in watched]
+    assert [fact["step"] for fact in facts] == [0] * 3 + [3] * 3 + [6] * 3
+    assert {fact["left_out"] for fact in facts} == {"watched"}
+    lines = map(json.loads, (space.folder("rl") / "metrics.jsonl").read_text().splitlines())
+    told = [line["eval/prompts@v1/rollouts/tokens"] for line in lines if line["kind"] == "eval"]
+    for at, mean in enumerate(told):
+        sizes = [row.n_completion_tokens for row in watched[3 * at : 3 * at + 3]]
+        assert sum(sizes) / 3 == pytest.approx(mean)
