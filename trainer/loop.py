@@ -14,6 +14,7 @@ from trainer.data.steps import Rows, Span, Step, counts, make_step, micro_batch
 from trainer.engine import Engine
 from trainer.flops import ModelSize, peak_flops
 from trainer.objectives.table import Objective
+from trainer.peak_memory import peak_memory
 from trainer.recipe import TrainRecipe
 from trainer.reference import ReferenceLogProbs, reference_tensor
 from trainer.schedule import lr_share
@@ -98,9 +99,9 @@ class Trainer(msgspec.Struct, frozen=True):
             "trained_tokens": float(sum(sum(size.n_trained) for size in step.sizes)),
             "seconds": seconds,
             "tokens_per_s": sum(lengths) / seconds,
+            **peak_memory(self.world.device),
         }
         if self.world.device.type == "cuda":
-            found["gpu_gib"] = torch.cuda.max_memory_allocated() / 2**30
             peak = peak_flops(torch.cuda.get_device_name())
             if peak is not None:
                 flops = self.size.flops(lengths, int(found["trained_tokens"]))

@@ -15,8 +15,14 @@ base=trainer/tiny/base
 say() { printf '\n== %s ==\n' "$*"; }
 
 run() {
+    local word
     printf '$'
-    printf ' %q' "$@"
+    for word in "$@"; do
+        case $word in
+            *[!A-Za-z0-9_./@:=,-]*) printf " '%s'" "$word" ;;
+            *) printf ' %s' "$word" ;;
+        esac
+    done
     printf '\n'
     "$@"
 }
@@ -91,30 +97,34 @@ report() {
         --out "$FACTORY_HOME/demo.html"
 }
 
-echo "The commands below can be typed after: export PATH=$(pwd)/.venv/bin:\$PATH FACTORY_HOME=$FACTORY_HOME"
-mkdir -p "$evals"
-if [ "${FROM:-}" = scratch ]; then
-    say "the base model, from nothing"
-    base=$ckpt/base
-    run python -m bench.demo_base --out "$base"
-fi
-
-say "prompts: four families at three levels; those of training hold none that is evaluated"
-prompts heldout 2100000000 84
-others='decontaminate.against=[{source="heldout@v1"}]'
-prompts sft-prompts 300000000 50 --set "$others"
-prompts pair-prompts 400000000 100 --set "$others"
-prompts rl-prompts 500000000 250 --set "$others"
-
-say "traces, by a solver that thinks in steps"
-run factory build traces --data sft-prompts@v1 --policy solver:reasoning-gym --out traces
-
-say "the base model"
-evaluate "$base" base
-for seed in "${seeds[@]}"; do
-    ladder "$seed"
-    if [ "${CONTROLS:-}" = yes ]; then
-        controls "$seed"
+main() {
+    echo "The commands below can be typed after: export PATH=$(pwd)/.venv/bin:\$PATH FACTORY_HOME=$FACTORY_HOME"
+    mkdir -p "$evals"
+    if [ "${FROM:-}" = scratch ]; then
+        say "the base model, from nothing"
+        base=$ckpt/base
+        run python -m bench.demo_base --out "$base"
     fi
-done
-report
+
+    say "prompts: four families at three levels; those of training hold none that is evaluated"
+    prompts heldout 2100000000 84
+    others='decontaminate.against=[{source="heldout@v1"}]'
+    prompts sft-prompts 300000000 64 --set "$others"
+    prompts pair-prompts 400000000 125 --set "$others"
+    prompts rl-prompts 500000000 150 --set "$others"
+
+    say "traces, by a solver that thinks in steps"
+    run factory build traces --data sft-prompts@v1 --policy solver:reasoning-gym --out traces
+
+    say "the base model"
+    evaluate "$base" base
+    for seed in "${seeds[@]}"; do
+        ladder "$seed"
+        if [ "${CONTROLS:-}" = yes ]; then
+            controls "$seed"
+        fi
+    done
+    report
+}
+
+main

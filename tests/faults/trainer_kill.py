@@ -34,7 +34,8 @@ TABLES = {
     "run.checkpoint_every": SAVE_EVERY,
     "run.eval_every": SAVE_EVERY,
 }
-UNEQUAL = {"time", "seconds", "tokens_per_s", "gpu_gib", "mfu"}  # of a line of the log, from one run to the next
+# Of a line of the log, from one run to the next.
+UNEQUAL = {"time", "seconds", "tokens_per_s", "host_gib", "gpu_gib", "mfu"}
 
 
 class Training:

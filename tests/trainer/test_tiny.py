@@ -1,8 +1,5 @@
 """The tiny model: what it is taught, that it repeats, and that any tool can load it."""
 
-import tomllib
-from pathlib import Path
-
 import pytest
 import torch
 from hypothesis import given
@@ -28,7 +25,6 @@ from trainer.tiny.tokenizer import make_tokenizer
 from trainer.tiny.train import IGNORED, _tensors
 
 TASK = TASKS["chain_sum"]
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +58,6 @@ def test_no_entry_is_both_trained_on_and_held_out():
     later = [example.question for example in training_examples(TASK, 0, 5, start=3)]
     assert later[:2] == [example.question for example in training_examples(TASK, 0, 5)][3:]
     assert later != [example.question for example in held_out_examples(TASK, 0, 5)]
-
-
-def test_the_demo_asks_for_the_levels_that_it_is_taught():
-    demo = tomllib.loads((ROOT / "docs" / "demo" / "sums.toml").read_text())
-    assert demo["source"] == f"reasoning-gym:{TASK.family}"
-    assert demo["reasoning_gym"]["config"] == TASK.config
 
 
 def test_only_what_the_assistant_says_is_trained_on(tokenizer):

@@ -94,7 +94,7 @@ PANELS = (
         unit="seconds",
     ),
     Panel(title="Model FLOPs utilisation", names=("mfu",), unit="share of the peak"),
-    Panel(title="GPU memory, peak", names=("gpu_gib",), unit="GiB", plain=True),
+    Panel(title="Memory, peak", names=("host_gib", "gpu_gib"), unit="GiB", plain=True),
 )
 TERM = "loss/"  # a loss of several terms has a metric for each
 ERROR = "_error"  # of the name of a metric's standard error, which is drawn with the metric

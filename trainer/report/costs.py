@@ -16,7 +16,8 @@ from trainer.report.stages import Ladder, Stage
 class TrainingCost(msgspec.Struct, frozen=True, kw_only=True):
     """Means over the runs. `seconds`: by the clock, from the start of the first step to the last line.
 
-    `tokens` went through the model; null where a run did not log them. `gpu_gib`: the most of any run.
+    `tokens` went through the model; null where a run did not log them. `host_gib` and `gpu_gib`: the
+    most of any run, where runs logged it.
     """
 
     runs: int
@@ -24,6 +25,7 @@ class TrainingCost(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     tokens: float | None
     trained_tokens: float | None
+    host_gib: float | None
     gpu_gib: float | None
 
 
@@ -55,14 +57,14 @@ def _training(group: RunGroup | None) -> TrainingCost | None:
     if group is None:
         return None
     runs = group.metrics
-    peaks = [run.train["gpu_gib"].values.max() for run in runs if "gpu_gib" in run.train]
     return TrainingCost(
         runs=len(runs),
         steps=_mean([float(max(each.steps[-1] for each in run.train.values())) for run in runs]),
         seconds=_mean([_seconds(folder) for folder in group.folders]),
         tokens=_summed(runs, "tokens"),
         trained_tokens=_summed(runs, "trained_tokens"),
-        gpu_gib=float(max(peaks)) if peaks else None,
+        host_gib=_most(runs, "host_gib"),
+        gpu_gib=_most(runs, "gpu_gib"),
     )
 
 
@@ -76,6 +78,10 @@ def _seconds(folder: Path) -> float:
 def _summed(runs: Sequence[RunMetrics], metric: str) -> float | None:
     sums = [float(run.train[metric].values.sum()) for run in runs if metric in run.train]
     return _mean(sums) if len(sums) == len(runs) else None
+
+
+def _most(runs: Sequence[RunMetrics], metric: str) -> float | None:
+    return max((float(run.train[metric].values.max()) for run in runs if metric in run.train), default=None)
 
 
 def _evaluation(stage: Stage) -> EvalCost:

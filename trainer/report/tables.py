@@ -14,6 +14,7 @@ from trainer.report.figures import GroupFigures, Share, StageFigures
 from trainer.report.findings import About, Findings
 
 NONE = "-"
+MEMORY = {"host_gib": "memory, peak", "gpu_gib": "GPU memory, peak"}
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -136,7 +137,7 @@ def group_table(found: Findings) -> Table:
 
 def cost_table(costs: Sequence[Cost]) -> Table:
     """Memory is a column where any run logged it."""
-    has_memory = any(cost.training is not None and cost.training.gpu_gib is not None for cost in costs)
+    memory = {name: title for name, title in MEMORY.items() if any(_peak(cost, name) is not None for cost in costs)}
     return Table(
         caption="What each stage took; means over its runs and its reports",
         columns=[
@@ -146,23 +147,27 @@ def cost_table(costs: Sequence[Cost]) -> Table:
             ("training", "right"),
             ("tokens", "right"),
             ("trained tokens", "right"),
-            *([("GPU memory, peak", "right")] if has_memory else []),
+            *((title, "right") for title in memory.values()),
             ("evaluation", "right"),
             ("answers", "right"),
         ],
-        rows=[_cost(cost, has_memory) for cost in costs],
+        rows=[_cost(cost, list(memory)) for cost in costs],
     )
 
 
-def _cost(cost: Cost, has_memory: bool) -> list[str]:
+def _peak(cost: Cost, name: str) -> float | None:
+    peak: float | None = None if cost.training is None else getattr(cost.training, name)
+    return peak
+
+
+def _cost(cost: Cost, memory: Sequence[str]) -> list[str]:
     training, evaluation = cost.training, cost.evaluation
     cells = [NONE] * 5
     if training is not None:
         tokens = [whole(training.tokens), whole(training.trained_tokens)]
         cells = [f"{training.runs}", whole(training.steps), duration(training.seconds), *tokens]
-    if has_memory:
-        peak = None if training is None else training.gpu_gib
-        cells.append(NONE if peak is None else f"{peak:.1f} GiB")
+    peaks = [_peak(cost, name) for name in memory]
+    cells += [NONE if peak is None else f"{peak:.1f} GiB" for peak in peaks]
     if evaluation is None:
         return [cost.name, *cells, NONE, NONE]
     return [cost.name, *cells, duration(evaluation.seconds), whole(evaluation.answers)]

@@ -16,6 +16,7 @@ from trainer.engine import Engine, Inference
 from trainer.flops import ModelSize
 from trainer.model.packed import PackedModel
 from trainer.objectives.policy import PolicyOutcome, Sampled, divisors, policy_loss
+from trainer.peak_memory import peak_memory
 from trainer.rlvr.crediting import credit
 from trainer.rlvr.critic import Critic, counted_tokens
 from trainer.rlvr.experience import Experience, Floats
@@ -160,4 +161,5 @@ class Learner(msgspec.Struct, frozen=True):
             "trained_tokens": float(sum(sum(size.n_trained) for size in sizes)),
             "learn_seconds": seconds,
             "learn_tokens_per_s": tokens / seconds,
+            **peak_memory(self.world.device),
         }

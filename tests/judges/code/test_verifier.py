@@ -156,11 +156,11 @@ def f(x):
 if __name__ == "__main__":
     print(f(int(input())))
 """
-    found = verify(truth, text, score="fraction", timeout_s=0.5)
+    found = verify(truth, text, score="fraction", timeout_s=3.0)
     assert (found.score, found.verdict) == (0.4, "wrong")
     assert (found.metadata["passed"], found.metadata["pass_rate"]) == (2, 0.4)
     assert "test 2 of 5: " in found.reason
-    stopped = verify(truth, text, timeout_s=0.5)
+    stopped = verify(truth, text, timeout_s=3.0)
     assert (stopped.score, stopped.metadata["passed"]) == (0.0, 1)
 
 
@@ -173,7 +173,7 @@ def test_an_answer_that_cannot_be_loaded_fails_every_test_at_once():
 def test_all_tests_together_have_a_bound():
     truth = {"entry_point": "f", "tests": [{"args": [n], "expected": n} for n in range(100)]}
     found = verify(
-        truth, "def f(x):\n    while x: pass\n    return x", score="fraction", timeout_s=0.3, total_timeout_s=1.0
+        truth, "def f(x):\n    while x: pass\n    return x", score="fraction", timeout_s=1.0, total_timeout_s=3.0
     )
     assert (found.metadata["passed"], found.metadata["outcome"]) == (1, "timeout")
 

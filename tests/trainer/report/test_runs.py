@@ -69,12 +69,14 @@ def test_a_run_belongs_to_the_stage_whose_checkpoint_it_made(space):
 
 def test_memory_is_shown_where_it_was_logged(space):
     base = f"base={space.evaluation('base', first(20, of=40))}"
-    with_memory = [(1, 1.0, "train", {"loss": 1.0, "gpu_gib": 3.5}), (2, 2.0, "train", {"loss": 1.0, "gpu_gib": 4.25})]
+    first_line = (1, 1.0, "train", {"loss": 1.0, "gpu_gib": 3.5})
+    with_memory = [first_line, (2, 2.0, "train", {"loss": 1.0, "gpu_gib": 4.25, "host_gib": 1.5})]
     page, _ = space.report(base, "--runs", f"base={space.run('run', 'sft', with_memory)}")
     assert "GPU memory, peak" in page
     assert "4.2 GiB" in page
+    assert "1.5 GiB" in page
     page, _ = space.report(base, "--runs", f"base={space.run('other', 'sft', trained(1.0))}")
-    assert "GPU memory" not in page
+    assert "memory, peak" not in page
 
 
 @pytest.mark.parametrize(
