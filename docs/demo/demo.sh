@@ -47,6 +47,8 @@ ladder() { # SEED: SFT, DPO, RLVR
     say "seed $1: its own answers, paired by the verifier; and against the base model's"
     run factory build preference --recipe "$recipes/pairs.toml" --data pair-prompts@v1 --policy "$sft" \
         --set "seed=$1" --out "pairs-$1"
+    run factory datasets verify "pairs-$1@v1"
+    run factory datasets show "pairs-$1@v1" --rows 3
     run factory build preference --recipe "$recipes/delta.toml" --data pair-prompts@v1 --policy "$sft" \
         --policy "$base" --set "seed=$1" --out "delta-$1"
     run trainer dpo --recipe "$recipes/dpo.toml" --data "pairs-$1@v1" --data "delta-$1@v1" --model "$sft" --out "$dpo" \
