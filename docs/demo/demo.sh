@@ -71,7 +71,7 @@ controls() { # SEED
         --set "seed=$1"
     evaluate "$ckpt/unfiltered-$1" "unfiltered-$1"
     run trainer sft --recipe "$recipes/sft.toml" --data traces@v1 --model "$base" --out "$ckpt/sft-long-$1" --set "seed=$1" \
-        --set epochs=20
+        --set epochs=60 # about as many tokens as SFT, DPO and RLVR learn from and sample together
     evaluate "$ckpt/sft-long-$1" "sft-long-$1"
 }
 
