@@ -84,6 +84,7 @@ class RolloutsTable(Table):
 
     `max_age`: of how many batches ago the weights may be that a rollout began with. 0: sampling and learning take
     turns; above it, the next batches are sampled while one is learnt from, and weights change under them.
+    `gpus`: those of each replica, as CUDA_VISIBLE_DEVICES names them; none: the first ones, beside the learner.
     """
 
     prompts: int = Field(default=64, ge=1)
@@ -96,6 +97,23 @@ class RolloutsTable(Table):
     replicas: int = Field(default=1, ge=1)  # of vLLM
     tensor_parallel: int = Field(default=1, ge=1)
     gpu_memory_share: float = Field(default=0.9, gt=0, le=1)
+    gpus: list[str] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _gpus_for_each(self) -> RolloutsTable:
+        if not self.gpus:
+            return self
+        if len(self.gpus) != self.replicas:
+            raise ValueError(
+                f"rollouts.gpus names {len(self.gpus)} sets for {self.replicas} replicas; name one for each"
+            )
+        named = [gpu.strip() for replica in self.gpus for gpu in replica.split(",")]
+        if "" in named or len(set(named)) != len(named):
+            raise ValueError(f'rollouts.gpus = {self.gpus}: name each GPU once, as in ["4", "5"] or ["4,5", "6,7"]')
+        if len(named) != self.replicas * self.tensor_parallel:
+            each = f"{self.tensor_parallel} GPU{'s' * (self.tensor_parallel > 1)} a replica"
+            raise ValueError(f"rollouts.gpus = {self.gpus}: rollouts.tensor_parallel asks for {each}")
+        return self
 
 
 class SignalTable(Table):

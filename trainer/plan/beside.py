@@ -11,7 +11,9 @@ from trainer.rlvr_recipe import RlvrRecipe
 
 
 class SamplerMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """`taken`: of the first GPU by all replicas; null where its size is not known. `weights`: of one replica there.
+    """`taken`: of the first GPU by all replicas (none where they have others); null where its size is not known.
+
+    `weights`: of one replica on each of its GPUs.
 
     `cache_tokens`: tokens whose keys and values one replica has room for.
     """
@@ -66,7 +68,7 @@ def _transformers(network: Network, recipe: RlvrRecipe) -> SamplerMemory:
 
 
 def _vllm(network: Network, recipe: RlvrRecipe, gib: float | None) -> SamplerMemory:
-    """Each replica takes its share, whatever it needs; all begin with the first GPU."""
+    """Each replica takes its share, whatever it needs; all begin with the first GPU, unless they have their own."""
     rollouts = recipe.rollouts
     weights = network.weights * _width(recipe) / rollouts.tensor_parallel
     if gib is None:
@@ -74,7 +76,9 @@ def _vllm(network: Network, recipe: RlvrRecipe, gib: float | None) -> SamplerMem
     share = rollouts.gpu_memory_share * gib * GIB
     left = max(0.0, share - weights) * rollouts.tensor_parallel
     return SamplerMemory(
-        taken=rollouts.replicas * share, weights=weights, cache_tokens=int(left // token_bytes(network, recipe))
+        taken=0.0 if rollouts.gpus else rollouts.replicas * share,
+        weights=weights,
+        cache_tokens=int(left // token_bytes(network, recipe)),
     )
 
 
@@ -92,7 +96,7 @@ def helps(
     """The setting that helps most when it does not fit. `machine`: GPUs, and the memory of one in GiB."""
     gpus, gib = machine
     others = memory.total + more.reference + more.value
-    if engine == "vllm":
+    if engine == "vllm" and not recipe.rollouts.gpus:
         share = int(100 * (gib * GIB - others) / (recipe.rollouts.replicas * gib * GIB)) / 100
         answer = recipe.rows.max_length * token_bytes(network, recipe) / recipe.rollouts.tensor_parallel
         if share * gib * GIB >= more.sampler.weights + answer:

@@ -85,7 +85,7 @@ def _beside(plan: RlvrPlan, machine: Machine) -> Iterator[str]:
         of = "" if machine.gib is None else f" of {machine.gib:.0f}"
         where = "all" if machine.gpu is None else "the first GPU"
         yield f"together on {where}: {(plan.memory.total + more.total) / GIB:.2f}{of} GiB"
-    if plan.engine == "vllm" and table.rollouts.tensor_parallel > machine.gpus:
+    if plan.engine == "vllm" and not table.rollouts.gpus and table.rollouts.tensor_parallel > machine.gpus:
         yield f"rollouts.tensor_parallel = {table.rollouts.tensor_parallel}, and there are {machine.gpus} GPUs"
 
 
@@ -102,6 +102,8 @@ def _sampler(plan: RlvrPlan, machine: Machine) -> str:
     taken = f"{rollouts.gpu_memory_share * (machine.gib or 0):.0f} GiB"
     replicas = "1 replica takes" if rollouts.replicas == 1 else f"each of {rollouts.replicas} replicas takes"
     gpus = "the first GPU" if rollouts.tensor_parallel == 1 else f"each of the first {rollouts.tensor_parallel} GPUs"
+    if rollouts.gpus:
+        gpus = f"each of its own GPUs ({'; '.join(rollouts.gpus)})"
     return f"{replicas} {taken} of {gpus}: {weights}, and at most {room}"
 
 

@@ -3,13 +3,15 @@
 Never in the order in which they end: a batch of those that came first would be one of short answers (the defect that
 open-instruct has). Whoever is slow holds up the batch and nobody else: the groups after it are already being sampled.
 
-    max_age 0   a round asks for as many groups as the batch lacks; the next round begins when all have ended
+    max_age 0   a round asks for as many groups as will give what the batch lacks, if as many of them have a gradient as
+                had in the batch before; the next round begins when all have ended. What is over is left out
     above it    so many batches more are in the making, and each group that came to nothing is replaced at once
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -26,18 +28,22 @@ from trainer.rlvr.tasks import Tasks
 from trainer.rlvr_recipe import RlvrRecipe
 
 BUDGET_ROWS = 2000  # rollouts that one error budget is for
+SURPLUS = "surplus"
+LEAST_SHARE = 0.25  # of groups kept, that a round reckons with: it asks for four times what is lacking at most
 Ask = Callable[[list[Draw]], list[Awaitable[Group]]]
 
 
 class State(msgspec.Struct, kw_only=True):
     """All that the next batch depends on, but the weights: saved with every checkpoint.
 
-    `window`: the draws that no batch has taken yet, in order, with their groups where they have ended.
+    `window`: the draws that no batch has taken yet, in order, with their groups where they have ended. `useful_share`:
+    of the groups drawn for the last batch, how many it could have learnt from.
     """
 
     drawing: Drawing = msgspec.field(default_factory=Drawing)
     entries: dict[str, Entry] = {}
     window: list[tuple[Draw, Group | None]] = []
+    useful_share: float = 1.0
 
     @property
     def taken(self) -> int:
@@ -67,6 +73,7 @@ class Collector:
         self._window: list[tuple[Draw, asyncio.Future[Group]]] = []
         self._since_kept = 0
         self._lacking = 0  # groups that a batch is waiting for
+        self._useful_share = state.useful_share
         self._new_budget()
         self._restore(state)
 
@@ -96,8 +103,12 @@ class Collector:
                 others.append((why, group))
                 self._since_kept += 1
         self._lacking = 0
+        others += await self._surplus(version)
         if len(kept) < wanted:  # an epoch of draws was not enough: because of the prompts, or of judges that fail
             self._check_budget()
+        if kept:
+            useful = len(kept) + sum(why == SURPLUS for why, _ in others)
+            self._useful_share = max(LEAST_SHARE, useful / (len(kept) + len(others)))
         return Batch(
             groups=kept,
             left_out=dict(Counter(why for why, _ in others)),
@@ -108,12 +119,27 @@ class Collector:
 
     def state(self) -> State:
         window = [(draw, coming.result() if _has_ended(coming) else None) for draw, coming in self._window]
-        return State(drawing=msgspec.structs.replace(self._drawing), entries=self.ledger.entries, window=window)
+        return State(
+            drawing=msgspec.structs.replace(self._drawing),
+            entries=self.ledger.entries,
+            window=window,
+            useful_share=self._useful_share,
+        )
 
     async def close(self) -> None:
         for _, coming in self._window:
             coming.cancel()
         await asyncio.gather(*(coming for _, coming in self._window), return_exceptions=True)
+
+    async def _surplus(self, version: int) -> list[tuple[str, Group]]:
+        """In turns, what the last round gave beyond the batch: for the next one its weights are too old."""
+        if self._recipe.rollouts.max_age:
+            return []
+        groups = [await coming for _, coming in self._window]
+        self._window.clear()
+        for group in groups:
+            self._count(group)
+        return [(self._why_not(group, version) or SURPLUS, group) for group in groups]
 
     def _restore(self, state: State) -> None:
         loop = asyncio.get_running_loop()
@@ -133,8 +159,9 @@ class Collector:
         if not ahead and self._window:
             return  # the round is not over
         useful = sum(self._may_be_kept(coming) for _, coming in self._window)
+        wanted = self._lacking + ahead - useful if ahead else math.ceil(self._lacking / self._useful_share)
         draws = []
-        for _ in range(self._lacking + ahead - useful):
+        for _ in range(wanted):
             draw = self._drawing.next(self._tasks, self.ledger, self._recipe.signal.retire_above)
             if draw is None:
                 break

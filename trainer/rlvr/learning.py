@@ -57,14 +57,14 @@ class Learner(msgspec.Struct, frozen=True):
         experience = Experience(groups)
         spans = self._spans(experience)
         self._score(experience, n_updates=self.recipe.policy.passes * len(spans))
-        self._set_lr(number)
+        lr = self._set_lr(number)
         updates, histograms = list[dict[str, float]](), Histograms()
         for again in range(self.recipe.policy.passes):
             experience.shuffle(self.recipe.seed + number * self.recipe.policy.passes + again)
             updates += [self._update(experience, span, number, histograms) for span in spans]
         names = updates[0]
         figures = {name: float(np.mean([update[name] for update in updates])) for name in names}
-        return Learned(figures | self._speed(experience, time.perf_counter() - began), histograms.read())
+        return Learned(figures | {"lr": lr} | self._speed(experience, time.perf_counter() - began), histograms.read())
 
     def score(self, model: PackedModel, experience: Experience) -> list[Floats]:
         """The model's log-prob of each sampled token of each row. Every rank must call it."""
@@ -91,11 +91,14 @@ class Learner(msgspec.Struct, frozen=True):
         total, rows = len(experience.rows), self.recipe.batch.rows or len(experience.rows)
         return [Span(start, min(start + rows, total)) for start in range(0, total, rows)]
 
-    def _set_lr(self, number: int) -> None:
+    def _set_lr(self, number: int) -> float:
+        """The policy's; returns it."""
         share = lr_share(self.recipe.schedule, number, self.recipe.max_steps)
-        self.engine.set_lr(self.recipe.optimizer.lr * share)
+        lr = self.recipe.optimizer.lr * share
+        self.engine.set_lr(lr)
         if self.critic is not None:
             self.critic.engine.set_lr((self.critic.table.lr or self.recipe.optimizer.lr) * share)
+        return lr
 
     def _update(self, experience: Experience, span: Span, number: int, histograms: Histograms) -> dict[str, float]:
         step = make_step(experience, span, self._micro_tokens, self.world.rank, self.world.size)

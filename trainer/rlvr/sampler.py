@@ -51,6 +51,7 @@ def _vllm(options: Options[RlvrRecipe], recipe: RlvrRecipe) -> UpdatableSampler:
             replicas=rollouts.replicas,
             tensor_parallel=rollouts.tensor_parallel,
             gpu_memory_share=rollouts.gpu_memory_share,
+            gpus=tuple(rollouts.gpus),
             max_in_flight=max(256, rollouts.prompts * (1 + rollouts.max_age)),
         )
     )

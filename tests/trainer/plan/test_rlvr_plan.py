@@ -5,6 +5,7 @@ import tomllib
 from itertools import combinations
 
 import pytest
+from pydantic import ValidationError
 
 from judges.llm.registry import make_llm_judge
 from schemas.records import PassRate
@@ -107,6 +108,30 @@ def test_vllm_takes_its_share_of_the_first_gpu():
     assert found.sampler.weights == network.weights  # half of two bytes each
     assert found.sampler.cache_tokens == int((0.25 * 80 * GIB - network.weights) * 2 // 384)
     assert beside(network, None, made, "vllm", 8, None).total is None
+
+
+def test_vllm_with_gpus_of_its_own_takes_nothing_of_the_learners():
+    network = network_of(model())
+    apart = recipe(rollouts={"gpus": ["4,5", "6,7"], "tensor_parallel": 2, "replicas": 2})
+    beside_learner = recipe(rollouts={"tensor_parallel": 2, "replicas": 2})
+    found = beside(network, None, apart, "vllm", 4, 80.0)
+    assert found.total == 2 * network.weights  # the reference
+    assert found.sampler.cache_tokens == beside(network, None, beside_learner, "vllm", 4, 80.0).sampler.cache_tokens
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ({"gpus": ["1"], "replicas": 2}, "names 1 sets for 2 replicas"),
+        ({"gpus": ["1", "1"], "replicas": 2}, "name each GPU once"),
+        ({"gpus": ["1,"], "tensor_parallel": 2}, "name each GPU once"),
+        ({"gpus": ["1"], "tensor_parallel": 2}, "asks for 2 GPUs a replica"),
+        ({"gpus": ["1,2"]}, "asks for 1 GPU a replica"),
+    ],
+)
+def test_gpus_that_do_not_fit_the_replicas_are_refused(table, said):
+    with pytest.raises(ValidationError, match=said):
+        recipe(rollouts=table)
 
 
 def test_what_does_not_fit_is_said_with_what_helps():

@@ -79,16 +79,42 @@ def test_groups_without_a_gradient_make_room_and_nothing_depends_on_time(max_age
         policy = Policy(order, lambda n: (0.0, 1.0) if n in teaching else (1.0, 1.0), lambda _: draw.random() / 100)
         got, _ = batches(made, order, policy, 3)
         found.append([draws_of(batch) for batch in got])
-    assert found[0] == found[1] == [expected[0:4], expected[4:8], expected[8:12]]
+        surplus = [group.draw for batch in got for why, group in batch.others if why == "surplus"]
+    assert found[0] == found[1]
+    useful = [at for at in expected if at not in surplus]
+    assert found[0] == [useful[0:4], useful[4:8], useful[8:12]]
+    assert bool(surplus) == (max_age == 0)
 
 
-def test_in_turns_no_more_is_asked_than_is_learnt_from():
+def test_in_turns_the_first_batch_asks_for_no_more_than_it_learns_from():
     order, made = Tasks([tasks(60)], [1.0], 0), recipe()
     policy = Policy(order, lambda number: (0.0, 1.0) if number % 2 else (0.0, 0.0))
     [batch], state = batches(made, order, policy, 1)
     assert batch.drawn == len(policy.asked) == len(batch.groups) + sum(batch.left_out.values())
     assert set(batch.left_out) == {"all wrong"}
     assert state.window == []
+    assert state.useful_share == 4 / batch.drawn
+
+
+@pytest.mark.parametrize(("share", "asked"), [(0.5, 8), (0.6, 7), (1.0, 4)])
+def test_in_turns_a_round_asks_for_what_the_last_batch_would_have_needed(share, asked):
+    """All of these have a gradient: what goes beyond the batch is left out by name, waited for, and counted."""
+    order, made = Tasks([tasks(60)], [1.0], 0), recipe()
+    policy = Policy(order, lambda number: (0.0, 1.0), lambda draw: draw.number / 1000)
+    [batch], state = batches(made, order, policy, 1, State(useful_share=share))
+    assert draws_of(batch) == [0, 1, 2, 3]
+    assert policy.asked == list(range(asked))
+    assert (policy.in_flight, state.window) == (0, [])
+    assert [(why, group.draw) for why, group in batch.others] == [("surplus", draw) for draw in range(4, asked)]
+    assert state.useful_share == 1.0
+    assert sum(entry.graded for entry in state.entries.values()) == 2 * asked
+
+
+def test_in_turns_a_round_never_asks_for_more_than_four_times_the_batch():
+    order, made = Tasks([tasks(60)], [1.0], 0), recipe()
+    policy = Policy(order, lambda number: (0.0, 1.0) if number % 10 == 0 else (0.0, 0.0))
+    _, state = batches(made, order, policy, 1)
+    assert state.useful_share == 0.25
 
 
 def test_what_is_left_out_is_handed_out_with_its_reason_in_order():
