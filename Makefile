@@ -35,7 +35,7 @@ else
 	cp constraints.txt $(VENV)/constraints.txt
 endif
 	$(BIN)/python $(PIP) -c $(VENV)/constraints.txt "torch>=2.11" setuptools wheel
-	$(BIN)/python $(PIP) -c $(VENV)/constraints.txt -e '.[train,litellm,s3,dev]'
+	$(BIN)/python $(PIP) -c $(VENV)/constraints.txt -e '.[train,serve,litellm,s3,dev]'
 	@$(BIN)/python -c 'import torch; print("== torch", torch.__version__, "CUDA" if torch.cuda.is_available() else "CPU", "==")'
 	@touch $@
 

@@ -36,6 +36,7 @@ class Reservation:
 
     def settle(self, answer: Answer) -> None:
         """Note what the answer did cost."""
+        self._budget.count(answer)
         if self._price is not None:
             self._cost = self._price.usd(answer.n_prompt_tokens, answer.n_completion_tokens)
 
@@ -57,6 +58,7 @@ class Budget:
     def __init__(self, prices: dict[str, Price | None], limit: float | None = None, spent: float = 0.0) -> None:
         self.limit = limit
         self.spent = spent
+        self.prompt_tokens = self.completion_tokens = 0  # of answers that were asked for by this run
         self._prices = prices
         self._reserved = 0.0
         self._freed = asyncio.Event()
@@ -67,6 +69,15 @@ class Budget:
         if price is not None and self.limit is not None:
             most = price.usd(most_tokens(messages), params.max_tokens)
         return Reservation(self, most, price)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether all models have a price, so that what is spent is known."""
+        return None not in self._prices.values()
+
+    def count(self, answer: Answer) -> None:
+        self.prompt_tokens += answer.n_prompt_tokens
+        self.completion_tokens += answer.n_completion_tokens
 
     async def hold(self, most: float) -> None:
         """Wait until `most` fits under the limit. Raises `BudgetStop` when it cannot, whatever is given back."""

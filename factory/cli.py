@@ -30,8 +30,13 @@ app.command("factory.commands.dedupe:app", name="dedupe", help="Drop rows that a
 app.command("factory.commands.probe:app", name="probe", help="Search what a model writes in evaluation sets.")
 app.command("factory.commands.doctor:app", name="doctor", help="Look at this machine, and at what it lacks.")
 app.command("factory.commands.filter:app", name="filter", help="Drop rows by what they say, or by their licence.")
+app.command("factory.commands.jobs:app", name="jobs", help="Builds and trainings in the background.")
 app.command("factory.commands.mix:app", name="mix", help="Mix versions in stated shares.")
+app.command("factory.commands.people:app", name="people", help="Pairs that people label, and who decides.")
+app.command("factory.commands.schedule:app", name="schedule", help="Builds at the times of a cron expression.")
+app.command("factory.commands.serve:app", name="serve", help="Jobs, schedules and the page.")
 app.command("factory.commands.terms:app", name="terms", help="Say which licences and terms a version comes with.")
+app.command("factory.commands.view:app", name="view", help="Look at one dataset in a browser, or as a folder.")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -34,6 +34,7 @@ class Heading(msgspec.Struct, frozen=True, kw_only=True):
     cost: Cost
     probed: ProbeRecord | None = None
     report: dict[str, Any] | None = None
+    onto: int | None = None  # the version that must be the latest, of a build that appends
 
 
 def fold(store: UnitStore, records: Sequence[UnitRecord], heading: Heading) -> Manifest:
@@ -45,7 +46,7 @@ def fold(store: UnitStore, records: Sequence[UnitRecord], heading: Heading) -> M
     draft = _draft(store.build_id, records, heading)
     if draft.rows == 0:
         raise NothingMade(f"{heading.name}: every row was dropped, nothing is published: {_losses(draft)}")
-    manifest = commit(store.folder, draft)
+    manifest = commit(store.folder, draft, heading.onto)
     store.remove()
     return manifest
 

@@ -12,8 +12,10 @@ import time
 import zlib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 import msgspec
 
@@ -73,6 +75,52 @@ class History(msgspec.Struct, frozen=True):
     likely_tokens: int
     high_tokens: int
     seconds: float
+
+
+class Remembered(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer as it lies in the ledger. `created_at`: UTC, seconds since 1970."""
+
+    key: str
+    model: str
+    build_id: str
+    seconds: float
+    created_at: float
+    answer: Answer
+
+
+def look_up(path: Path, keys: Sequence[str]) -> list[Remembered]:
+    """The answers under these keys, for a person to look at: opened for reading only, and nothing is made.
+
+    Raises:
+        DataError: there is a ledger, and it cannot be read.
+    """
+    if not path.is_file() or not keys:
+        return []
+    wanted = [bytes.fromhex(key) for key in keys[:LOOK_UP_KEYS]]
+    query = f"SELECT key, model, build_id, seconds, created_at, answer FROM answers WHERE key IN ({_marks(wanted)})"
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, timeout=1.0)) as connection:
+            rows = connection.execute(query, wanted).fetchall()
+    except sqlite3.Error as err:
+        raise DataError(f"{path}: the ledger cannot be read ({err}); restore it, or move it away") from err
+    found = {row[0].hex(): row for row in rows}
+    return [_remembered(found[key]) for key in keys if key in found]
+
+
+def _marks(values: Sequence[bytes]) -> str:
+    return ",".join("?" * len(values))
+
+
+def _remembered(row: tuple[bytes, str, str, float, float, bytes]) -> Remembered:
+    key, model, build_id, seconds, created_at, blob = row
+    return Remembered(
+        key=key.hex(),
+        model=model,
+        build_id=build_id,
+        seconds=seconds,
+        created_at=created_at,
+        answer=_unpack(blob),
+    )
 
 
 def _pack(answer: Answer) -> bytes:

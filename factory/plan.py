@@ -16,6 +16,7 @@ from factory.sampling.request import Drawer, RequestKeys, derive_seed
 from factory.sampling.types import SamplingParams
 from pipelines.ask import Asked, asked_messages
 from pipelines.conversations import n_bytes
+from pipelines.new_rows import NewRows
 from pipelines.pool import asked_drawers
 from pipelines.recipe import ModelRecipe
 from schemas.records import Prompt
@@ -28,6 +29,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     data: str
     prompts: int
+    already: int | None  # with --new-only: rows of the input that are not new
     models: list[ModelPlan]
     requests: int
     fewest: int
@@ -53,6 +55,7 @@ def make_plan(job: Job, models: Models, ledger: Ledger, prices: PriceTable) -> P
         kind=job.kind,
         data=job.recipe.data or job.input.what,
         prompts=job.rows,
+        already=job.input.already if isinstance(job.input, NewRows) else None,
         models=plans,
         requests=sum(plan.requests for plan in plans),
         fewest=sum(plan.fewest for plan in plans),

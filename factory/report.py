@@ -9,6 +9,7 @@ import msgspec
 from factory.estimate import ModelPlan, Range
 from factory.judge import JudgeSummary
 from factory.plan import Plan
+from factory.progress_log import tell_made
 from factory.store.pass_rates import pass_rates
 from factory.store.tables import pass_rate_table, print_out, report_lines
 from pipelines.decontaminate.report import Report
@@ -21,12 +22,13 @@ def _print_json(value: object) -> None:
 
 
 def print_manifest(manifest: Manifest, as_json: bool) -> None:
+    made = f"{manifest.name}@v{manifest.version}"
+    tell_made(made, manifest.rows)
     if as_json:
-        dataset = {"dataset": f"{manifest.name}@v{manifest.version}"}
-        _print_json({**dataset, **msgspec.to_builtins(manifest)})
+        _print_json({"dataset": made, **msgspec.to_builtins(manifest)})
         return
     size = f"{manifest.rows} rows, {len(manifest.shards)} shards"
-    print(f"{manifest.name}@v{manifest.version}: {size}, {_cost(manifest.cost)}")
+    print(f"{made}: {size}, {_cost(manifest.cost)}")
     for count in manifest.counters:
         lost = [f"{number} {kind}" for kind, number in {**count.dropped, **count.failed}.items()]
         noted = [f"{number} {kind} (kept)" for kind, number in count.noted.items()]
@@ -63,6 +65,8 @@ def print_plan(plan: Plan, as_json: bool) -> None:
         _print_json(plan)
         return
     print(f"build {plan.kind} from {plan.data}: {plan.prompts:,} prompts, {_requests(plan)}")
+    if plan.already is not None:
+        print(f"  they are new; {plan.already:,} are not")
     for model in plan.models:
         print(f"  {model.model} ({model.engine}): {_requests(model)}, {model.in_ledger:,} answers in the ledger")
         print(f"    prompt tokens      {model.prompt_tokens:,}")

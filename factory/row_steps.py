@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from pipelines.row_text import PARTS
 from pipelines.rows import RowResult, in_batches, then
 from schemas.arrow import kind_of
 from schemas.canonical import short_hash
-from schemas.manifest import InputRef
+from schemas.manifest import InputRef, Shard
 from schemas.recipes import RecipeError
 from schemas.records import Record
 from schemas.shards import read_records
@@ -50,22 +51,30 @@ class RowSteps:
         self._search: Decontamination | None = None
 
     @property
+    def compares_rows(self) -> bool:
+        return self._dedupe is not None
+
+    @property
     def refs(self) -> list[InputRef]:
         """What the steps read beside the rows: a part of what the build reads."""
         return [one.ref for one in self._evals]
 
-    def results(self, rows: Iterable[Record]) -> Iterator[RowResult]:
-        """Raises TooContaminated at the end, where the recipe says so."""
+    def results(self, rows: Iterable[Record], taken_over: int = 0) -> Iterator[RowResult]:
+        """`taken_over`: so many rows come first that went through before; the others are compared with them.
+
+        Raises:
+            TooContaminated: at the end, where the recipe says so.
+        """
         if self._rules is not None:
             self._search = Decontamination(self._rules, self._evals)
-        yield from self._stepped(rows, self._search)
+        yield from self._stepped(rows, taken_over, self._search)
         if self._search is not None and self._rules is not None and self._rules.action == "refuse":
             refuse_contaminated("this build", self._search.report())
 
-    def _stepped(self, rows: Iterable[Record], search: Decontamination | None) -> Iterator[RowResult]:
+    def _stepped(self, rows: Iterable[Record], taken_over: int, search: Decontamination | None) -> Iterator[RowResult]:
         if self._dedupe is None:
-            return iter(()) if search is None else search.results(rows)
-        results = dedupe_results(self._dedupe, rows, DEDUPE)
+            return iter(()) if search is None else search.results(islice(rows, taken_over, None))
+        results = islice(dedupe_results(self._dedupe, rows, DEDUPE), taken_over, None)  # one to a row
         return results if search is None else then(results, search.results)
 
     def report(self) -> dict[str, Any] | None:
@@ -83,8 +92,13 @@ class Stepped(msgspec.Struct, frozen=True):
     report: dict[str, Any] | None = None
 
 
-def step_units(steps: RowSteps, store: UnitStore, records: Sequence[UnitRecord]) -> Stepped:
+def step_units(
+    steps: RowSteps, store: UnitStore, records: Sequence[UnitRecord], taken_over: Sequence[Shard] = ()
+) -> Stepped:
     """What the steps make of finished units: their books stay, their rows go through.
+
+    Args:
+        taken_over: shards of rows that went through before, with which the units' are compared.
 
     Raises:
         TooContaminated: nothing is published then.
@@ -93,19 +107,20 @@ def step_units(steps: RowSteps, store: UnitStore, records: Sequence[UnitRecord])
     if not steps.names:
         return Stepped(records)
     with build_lock(store.folder, store.root, PART):
-        made = _pass(steps, store, records)
+        made = _pass(steps, store, records, taken_over if steps.compares_rows else [])
     units = [msgspec.structs.replace(record, shards=[], licences=[]) for record in records]
     return Stepped([*units, made], steps.report())
 
 
-def _pass(steps: RowSteps, store: UnitStore, records: Sequence[UnitRecord]) -> UnitRecord:
+def _pass(steps: RowSteps, store: UnitStore, records: Sequence[UnitRecord], taken_over: Sequence[Shard]) -> UnitRecord:
     shards = [shard for record in records for shard in record.shards]
     n_rows = sum(shard.rows for shard in shards)
     print(f"{' and '.join(steps.names)}: {n_rows:,} rows", file=sys.stderr, flush=True)
     unit = Unit(short_hash([store.build_id, PART]), 0, n_rows)
     writer = UnitWriter(store, unit, steps.record, f"{PART}/")
     try:
-        for batch in in_batches(steps.results(read_records(store.folder, shards, steps.record))):
+        rows = read_records(store.folder, [*taken_over, *shards], steps.record)
+        for batch in in_batches(steps.results(rows, sum(shard.rows for shard in taken_over))):
             writer.write(batch)
         return writer.finish()
     finally:

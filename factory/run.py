@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from factory.append import Appending, open_appending
 from factory.budget import Budget
 from factory.build import Job, Outcome, Run
 from factory.draw import LedgerDrawer, ReplayDrawer
@@ -28,7 +29,8 @@ from factory.row_steps import RowSteps, step_units
 from factory.sampling.replay import ReplayEngine
 from factory.sampling.request import Drawer
 from factory.sampling.types import Sampler
-from factory.units import BuildRecord, UnitStore, unfinished_builds
+from factory.unfinished import check_unfinished
+from factory.units import BuildRecord, UnitStore
 from factory.use import check_use
 from factory.workspace import dataset_name, ledger_path, output_folder
 from pipelines.filters.step import check_filters
@@ -40,10 +42,9 @@ from schemas.arrow import kind_of
 from schemas.canonical import canonical_json, sha256_hex
 from schemas.commit import find_build, finish_commit
 from schemas.datasets import open_version, workspace
-from schemas.errors import ConflictError
 from schemas.folder import Folder
 from schemas.manifest import Cost, Manifest
-from schemas.recipes import RecipeError, differences, resolved
+from schemas.recipes import RecipeError, resolved
 
 GOING_ON = "to go on with a message takes a vLLM server or the transformers engine, other endpoints only answer"
 VERIFIED_AT_ONCE = 64  # groups, in a build that asks no model
@@ -56,6 +57,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     dry_run: bool = False
     again: bool = False  # build anew what is committed already: rows that failed are asked again, no other
     abandon: bool = False  # drop what an unfinished build of another recipe has made here
+    new_only: bool = False  # of the prompts that have no row here yet, and append to the latest version
     shard: tuple[int, int] = (0, 1)
 
 
@@ -85,11 +87,18 @@ async def run_build(kind: str, recipe: BuildRecipe, options: Options) -> Manifes
     check_filters(recipe.filter, PIPELINES[kind].record)
     steps = RowSteps(recipe.dedupe, recipe.decontaminate, PIPELINES[kind].record)
     folder = output_folder(options.out, home)
+    appending = _appending(kind, recipe, options, source, folder)
+    if appending is not None:
+        if not options.dry_run and (manifest := appending.nothing_new()) is not None:
+            return manifest
+        source, recipe = appending.input, appending.bearing_failures(recipe)
     models = make_models(recipe.policy, recipe.judge, recipe.run, home, recipe.pool)
     ledger = Ledger(ledger_path(home))
     try:
         async with started(models.all):
-            return await _with_engines(kind, recipe, options, _Parts(home, source, folder, models, ledger, steps))
+            return await _with_engines(
+                kind, recipe, options, _Parts(home, source, folder, models, ledger, steps, appending)
+            )
     finally:
         ledger.close()
 
@@ -104,6 +113,14 @@ def _open_input(pipeline: Pipeline, recipe: BuildRecipe, home: Path) -> Input:
     return source
 
 
+def _appending(kind: str, recipe: BuildRecipe, options: Options, source: Input, folder: Folder) -> Appending | None:
+    if not options.new_only:
+        return None
+    if options.again:
+        raise RecipeError("--new-only asks for rows that failed anyway; leave --again out")
+    return open_appending(kind, PIPELINES[kind], recipe, source, folder)
+
+
 class _Parts(msgspec.Struct, frozen=True):
     home: Path
     input: Input
@@ -111,6 +128,7 @@ class _Parts(msgspec.Struct, frozen=True):
     models: Models
     ledger: Ledger
     steps: RowSteps
+    appending: Appending | None  # with --new-only
 
 
 async def _with_engines(kind: str, recipe: BuildRecipe, options: Options, parts: _Parts) -> Manifest | Plan:
@@ -120,6 +138,8 @@ async def _with_engines(kind: str, recipe: BuildRecipe, options: Options, parts:
     spent = cost_so_far(parts.models, parts.ledger, prices, identity.build_id).usd or 0.0
     budget = make_budget(parts.models, prices, recipe.run, spent)
     job = _job(kind, recipe, options, parts, identity, budget)
+    if parts.appending is not None:
+        parts.appending.check_made_alike(identity)
     if options.dry_run:
         return await asyncio.to_thread(make_plan, job, parts.models, parts.ledger, prices)
     if not options.again and (manifest := find_build(parts.folder, identity.build_id)) is not None:
@@ -127,15 +147,17 @@ async def _with_engines(kind: str, recipe: BuildRecipe, options: Options, parts:
         finish_commit(parts.folder)
         job.store.remove()
         return manifest
-    _check_unfinished(parts.folder, identity, options)
+    check_unfinished(parts.folder, identity, abandon=options.abandon, new_only=options.new_only)
     parts.folder.require_create()
     with build_lock(parts.folder, job.store.root, options.shard[0]):
         job.store.begin(identity)
         outcome = await _execute(job, parts, budget)
         cost = cost_so_far(parts.models, parts.ledger, prices, identity.build_id)
-        stepped = await asyncio.to_thread(step_units, parts.steps, job.store, outcome.records)
+        there = [] if parts.appending is None else parts.appending.shards
+        stepped = await asyncio.to_thread(step_units, parts.steps, job.store, outcome.records, there)
         heading = _heading(job, identity, cost, stepped.report)
-        return await asyncio.to_thread(fold, job.store, stepped.records, heading)
+        commit = fold if parts.appending is None else parts.appending.fold
+        return await asyncio.to_thread(commit, job.store, stepped.records, heading)
 
 
 def _identity(kind: str, recipe: BuildRecipe, options: Options, parts: _Parts) -> BuildRecord:
@@ -148,6 +170,8 @@ def _identity(kind: str, recipe: BuildRecipe, options: Options, parts: _Parts) -
     inputs = [*parts.input.refs, *judge_inputs(recipe.judge), *parts.steps.refs]
     rows = {key: value for key, value in table.items() if key != "data"}  # the manifest's hash says more
     base = [kind, rows, [ref.sha256 for ref in inputs], [[model.model, model.revision] for model in models]]
+    appends_to = None if parts.appending is None else parts.appending.sha256
+    base += [] if appends_to is None else [appends_to]
     attempt = 0
     while options.again and find_build(parts.folder, _build_id(base, attempt)) is not None:
         attempt += 1
@@ -157,6 +181,7 @@ def _identity(kind: str, recipe: BuildRecipe, options: Options, parts: _Parts) -
         recipe=table,
         inputs=inputs,
         models=models,
+        appends_to=appends_to,
     )
 
 
@@ -193,28 +218,6 @@ def _make_drawer(sampler: Sampler, recipe: BuildRecipe, asking: Asking) -> Drawe
     if isinstance(sampler, ReplayEngine):
         return ReplayDrawer(sampler, params)
     return LedgerDrawer(sampler, params, asking.ledger, asking.build_id, asking.budget)
-
-
-def _check_unfinished(folder: Folder, identity: BuildRecord, options: Options) -> None:
-    """Refuse to start beside an unfinished build of another recipe: most likely a key was changed by mistake."""
-    for other in unfinished_builds(folder):
-        store = UnitStore(folder, other.build_id)
-        if other.build_id == identity.build_id or other.kind != identity.kind or store.is_running() is not False:
-            continue
-        if options.abandon:
-            store.remove()
-            continue
-        changed = differences(_comparable(other), _comparable(identity))
-        raise ConflictError(
-            f"{folder.location}: an unfinished build is here whose recipe differs: {'; '.join(changed)}. "
-            "Run it as it was to finish it, or give --abandon (answers already paid for stay in the ledger)"
-        )
-
-
-def _comparable(record: BuildRecord) -> dict[str, Any]:
-    models = {f"model {place}": [model.model, model.revision] for place, model in enumerate(record.models)}
-    inputs = {one.name: one.sha256 for one in record.inputs}
-    return {**record.recipe, "inputs": inputs, **models}
 
 
 async def _execute(job: Job, parts: _Parts, budget: Budget) -> Outcome:

@@ -59,6 +59,7 @@ class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
     recipe: dict[str, Any]
     inputs: list[InputRef]
     models: list[ModelRef]
+    appends_to: str | None = None  # sha256 of the manifest of the version whose rows it takes over
 
 
 class ProbeRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,6 +41,7 @@ class Pipeline(msgspec.Struct, frozen=True):
     reads: tuple[type[Record], ...] = (Prompt,)  # prompts come one by one, others in groups; (): made up
     probe: Probe | None = None  # what is found out before the build
     asks: AskFunction | None = None  # for a plan; None: `n` answers to each prompt of each model
+    by_prompt: bool = True  # rows bear the `prompt_id` of the prompt that they were made of
 
 
 PIPELINES: dict[str, Pipeline] = {
@@ -51,9 +52,9 @@ PIPELINES: dict[str, Pipeline] = {
     ),
     "best-of": Pipeline(BestOfRecipe, Trace, best_of_row, reads=(Prompt, Completion, Trace)),
     "pass-rate": Pipeline(PassRateRecipe, PassRate, pass_rate_row, asks=pass_rate_asks),
-    "magpie": Pipeline(MagpieRecipe, Prompt, magpie_row, reads=(), asks=magpie_asks),
-    "personas": Pipeline(PersonasRecipe, Prompt, personas_row, asks=personas_asks),
-    "evolve": Pipeline(EvolveRecipe, Prompt, evolve_row, asks=evolve_asks),
-    "constraints": Pipeline(ConstraintsRecipe, Prompt, constraints_row),
+    "magpie": Pipeline(MagpieRecipe, Prompt, magpie_row, reads=(), asks=magpie_asks, by_prompt=False),
+    "personas": Pipeline(PersonasRecipe, Prompt, personas_row, asks=personas_asks, by_prompt=False),
+    "evolve": Pipeline(EvolveRecipe, Prompt, evolve_row, asks=evolve_asks, by_prompt=False),
+    "constraints": Pipeline(ConstraintsRecipe, Prompt, constraints_row, by_prompt=False),
     "labels": Pipeline(LabelsRecipe, Judgement, labels_row, reads=GROUPED),
 }

@@ -27,13 +27,17 @@ ATTEMPTS = 1000  # each lost race means that somebody else got a version in
 READ_AT_ONCE = 64  # manifests
 
 
-def commit(folder: Folder, draft: Manifest) -> Manifest:
+def commit(folder: Folder, draft: Manifest, onto: int | None = None) -> Manifest:
     """Publish a draft as the folder's next version and return it, sealed.
 
     The draft's `version`, `parent` and `sha256` are replaced. Its shards may lie anywhere in the folder. If a version
     with the same `build_id` exists already, that one is returned and nothing is written but the card.
 
+    Args:
+        onto: the version that must be the latest (0: none), for a draft that holds the rows of that one.
+
     Raises:
+        ConflictError: another version is the latest.
         DataError: the draft's books do not balance, its rows or schema are not its shards', or the store cannot
             create an object only if absent.
         CorruptError: a shard of the draft, or an earlier manifest, is missing or damaged.
@@ -42,7 +46,7 @@ def commit(folder: Folder, draft: Manifest) -> Manifest:
     folder.require_create()
     with commits_allowed(folder):
         numbers = versions(folder)
-        committed = _find_among(folder, numbers, draft.build_id) or _commit_new(folder, draft, numbers)
+        committed = _find_among(folder, numbers, draft.build_id) or _commit_new(folder, draft, numbers, onto)
         write_card(folder)
     return committed
 
@@ -65,11 +69,16 @@ def check_draft(draft: Manifest) -> None:
         raise DataError(f"{draft.name}: not committed: {'; '.join(problems)}")
 
 
-def _commit_new(folder: Folder, draft: Manifest, numbers: list[int]) -> Manifest:
+def _commit_new(folder: Folder, draft: Manifest, numbers: list[int], onto: int | None) -> Manifest:
     """`numbers`: the versions known not to be of this build."""
     published = _publish_shards(folder, draft)
     for attempt in range(ATTEMPTS):
         latest = numbers[-1] if numbers else 0
+        if onto not in (None, latest):
+            raise ConflictError(
+                f"{folder.location}: v{latest} was committed meanwhile, and this build appends to v{onto}; "
+                "run the same command again (answers that it paid for are kept)"
+            )
         candidate = replace(published, version=latest + 1, parent=latest or None).sealed()
         _check_follows(folder, candidate)
         try:

@@ -49,6 +49,8 @@ class Resuming(Common):
     "build a new version even if this build is committed: only rows that failed are asked again"
     abandon: Annotated[bool, Parameter(negative="")] = False
     "drop the unfinished build of another recipe that stands in the way"
+    new_only: Annotated[bool, Parameter(negative="")] = False
+    "only what --out has no row of yet; its latest version with those rows appended is the next one"
     shard: str | None = None
     "i/n: do only every n-th unit, for Slurm arrays and the like"
 
@@ -243,6 +245,7 @@ def _options(kind: str, flags: Resuming) -> Options:
         dry_run=isinstance(flags, Asking) and flags.dry_run,
         again=flags.again,
         abandon=flags.abandon,
+        new_only=flags.new_only,
         shard=_shard(flags.shard),
     )
 

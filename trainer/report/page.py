@@ -16,8 +16,8 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from schemas.charts.legend import bar_swatch, line_swatch
 from schemas.visible import visible
-from trainer.report.charts import bar_swatch, line_swatch
 from trainer.report.findings import Findings, Shown
 from trainer.report.plots import Plot, curve_plots, group_plots, histogram_plot, pass_plot
 from trainer.report.tables import cost_table, group_table, ladder_table, model_table, sentence, shown_name, stage_table

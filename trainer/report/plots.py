@@ -8,7 +8,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.report.charts import Bar, Cluster, Path, bar_chart, line_chart, show_number, show_share
+from schemas.charts.bars import Bar, Cluster, bar_chart
+from schemas.charts.lines import Path, line_chart
+from schemas.charts.svg import show_number, show_share
 from trainer.report.curves import Curves, Line, Panel
 from trainer.report.figures import GroupFigures
 from trainer.report.findings import Findings

@@ -4,8 +4,23 @@ import re
 
 import pytest
 
-from trainer.report.charts import MOST_POINTS, Bar, Cluster, Path, bar_chart, line_chart, show_number, show_share
-from trainer.report.svg import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Frame, element, padded, text, ticks
+from schemas.charts.bars import Bar, Cluster, bar_chart
+from schemas.charts.lines import MOST_POINTS, Path, line_chart
+from schemas.charts.svg import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Frame,
+    element,
+    padded,
+    show_number,
+    show_share,
+    text,
+    ticks,
+)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from schemas.visible import visible
 WIDTH, HEIGHT = 420, 236
 LEFT, RIGHT, TOP, BOTTOM = 50, 10, 10, 38
 MOST_TICKS = 6
+COLOURS = 8  # that a style has; further series begin again
+DASHES = 4
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 Attribute = str | float
 Show = Callable[[float], str]
@@ -85,6 +87,14 @@ def padded(values: Sequence[float], share: float = 0.05) -> tuple[float, float]:
     low, high = min(values), max(values)
     room = (high - low) * share or abs(high) * share or 1.0
     return low - room, high + room
+
+
+def show_share(value: float) -> str:
+    return f"{100 * value:.4g}%"
+
+
+def show_number(value: float) -> str:
+    return f"{value:,.6g}"
 
 
 def _value(value: Attribute) -> str:

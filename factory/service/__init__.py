@@ -1,0 +1,1 @@
+"""The service: jobs, schedules and datasets over HTTP, for people and for programs."""

@@ -1,0 +1,106 @@
+"""Datasets, their versions and rows over the API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from factory.looking.columns import statistics_state
+from factory.looking.datasets import contamination_hits, list_datasets, list_versions, version_page
+from factory.looking.rows import allowed, page
+from factory.looking.sample import full_text, raw_row, show_row
+from factory.service.answers import answer
+from factory.service.names import (
+    MOST_NUMBER,
+    PARTS,
+    DatasetName,
+    Offset,
+    PartName,
+    PathRef,
+    RowNumber,
+    TextPath,
+)
+from factory.service.queries import AskedRows
+from factory.service.state import Here
+
+router = APIRouter(prefix="/api/v1/datasets", tags=["datasets"])
+VERSION = "/{name}/{version}"
+ROWS = f"{VERSION}/{{part}}"
+
+
+@router.get("")
+def get_datasets(service: Here) -> Response:
+    """All datasets of the workspace, by name."""
+    return answer(list_datasets(service.library))
+
+
+@router.get("/{name}")
+def get_versions(
+    name: DatasetName,
+    service: Here,
+    before: Annotated[int | None, Query(ge=1, le=MOST_NUMBER)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> Response:
+    """The versions of a dataset, newest first."""
+    return answer(list_versions(service.library, name, before=before, limit=limit))
+
+
+@router.get(VERSION)
+def get_version(ref: PathRef, service: Here) -> Response:
+    """All that the manifest says: schema, funnel, inputs, models, recipe and what differs from the parent's."""
+    return answer(version_page(service.library, ref))
+
+
+@router.get(f"{VERSION}/columns")
+def get_columns(ref: PathRef, service: Here) -> Response:
+    """A histogram of every column; while they are counted, how far that is."""
+    return answer(statistics_state(service.library, ref))
+
+
+@router.get(f"{VERSION}/contamination")
+def get_contamination(
+    ref: PathRef,
+    service: Here,
+    offset: Offset = 0,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> Response:
+    """Rows that held items of evaluation sets, with the matching text."""
+    return answer(contamination_hits(service.library, ref, offset=offset, limit=limit))
+
+
+@router.get(f"{ROWS}/filters")
+def get_filters(ref: PathRef, part: PartName, service: Here) -> Response:
+    """What a query of rows may name."""
+    return answer(allowed(service.library, ref, PARTS[part]))
+
+
+@router.get(ROWS)
+def get_rows(ref: PathRef, part: PartName, asked: AskedRows, service: Here) -> Response:
+    """A page of rows. A search that could not see all in time says how far it came."""
+    return answer(page(service.library, ref, asked.query(), part=PARTS[part]))
+
+
+@router.get(f"{ROWS}/{{number}}")
+def get_row(ref: PathRef, part: PartName, number: RowNumber, service: Here) -> Response:
+    """One row, whole."""
+    return answer(raw_row(service.library, ref, number, part=PARTS[part]))
+
+
+@router.get(f"{ROWS}/{{number}}/sample")
+def get_sample(ref: PathRef, part: PartName, number: RowNumber, service: Here) -> Response:
+    """One row as the page shows it: turns, both sides with their word differences, judgements, what was exchanged."""
+    return answer(show_row(service.library, ref, number, part=PARTS[part]))
+
+
+@router.get(f"{ROWS}/{{number}}/text")
+def get_text(
+    ref: PathRef,
+    part: PartName,
+    number: RowNumber,
+    service: Here,
+    path: TextPath,
+    start: Offset = 0,
+) -> Response:
+    """One text of a row, up to a million characters from `start` on."""
+    return answer(full_text(service.library, ref, number, path, part=PARTS[part], start=start))
