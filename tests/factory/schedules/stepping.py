@@ -18,18 +18,18 @@ ROOT = Path(__file__).parents[3]
 JUMPS = [0] * 12 + [-2.5 * 3600, 3 * 3600]
 
 
-def keep_stepping(home, seed, start, stop, begun=None):
-    """From `start` to `stop`, or, when it tells that it has begun, until it is killed. Every job is done at once."""
+def keep_stepping(home, seed, start, stop, allowed=None):
+    """From `start` to `stop`; or, where each step waits for `allowed`, until killed. Every job is done at once."""
     chance = random.Random(seed)
     clock = Clock(start)
     with Scheduler(home, clock) as scheduler:
-        if begun is not None:
-            begun()
         while clock.now < stop:
+            if allowed is not None:
+                allowed()
             clock.now = min(stop, max(start, clock.now + chance.uniform(30, 900) + chance.choice(JUMPS)))
             scheduler.step()
             end_jobs(scheduler.store)
-        while begun is not None or scheduler.step():
+        while allowed is not None or scheduler.step():
             end_jobs(scheduler.store)
             time.sleep(0.01)
 
@@ -40,18 +40,21 @@ def end_jobs(store):
 
 
 class Stepping:
-    """A process that does so."""
+    """A process that does so, step by step as it is allowed to."""
 
     def __init__(self, home, seed, start, stop):
         words = [sys.executable, "-m", "tests.factory.schedules.stepping", str(home), *map(str, (seed, start, stop))]
-        self._process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(words, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def kill_after(self, seconds):
-        """So long after it began to step."""
-        assert self._process.stdout.readline() == b"stepping\n"
+    def kill_after(self, steps, seconds):
+        """In the middle of these steps, or after all of them, where they take less time than `seconds`."""
+        assert self._process.stdout.readline() == b"ready\n"
+        self._process.stdin.write(b"\n" * steps)
+        self._process.stdin.flush()
         time.sleep(seconds)
         self._process.kill()
         self._process.wait()
+        self._process.stdin.close()
         self._process.stdout.close()
 
 
@@ -70,6 +73,5 @@ def check_each_once(store, schedule, start, stop):
 
 
 if __name__ == "__main__":
-    keep_stepping(
-        Path(sys.argv[1]), int(sys.argv[2]), *map(float, sys.argv[3:]), begun=lambda: print("stepping", flush=True)
-    )
+    print("ready", flush=True)
+    keep_stepping(Path(sys.argv[1]), int(sys.argv[2]), *map(float, sys.argv[3:]), allowed=sys.stdin.readline)

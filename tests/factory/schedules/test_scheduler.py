@@ -204,7 +204,7 @@ def test_schedulers_that_are_killed_decide_each_time_once(tmp_path):
     for turn in range(10):
         begin, end = (start + (stop - start) * part / 10 for part in (turn, turn + 1))
         for process in [Stepping(tmp_path, 2 * turn + place, begin, end) for place in range(2)]:
-            process.kill_after(chance.uniform(0.0, 0.15))
+            process.kill_after(chance.randint(3, 15), chance.uniform(0.0, 0.25))  # it takes over 30 steps
         with ScheduleStore(tmp_path) as store:
             unfinished += min(one.next_at for one in store.list()) < end - HOUR
     assert unfinished >= 3  # they were killed on the way
