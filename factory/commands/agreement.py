@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from factory.commands.as_json import print_json
 from schemas.errors import DataError
 
 app = App(name="agreement", help="Compare two judges on the same answers: agreement, length bias, self-preference.")
@@ -48,8 +49,6 @@ def agreement(a: str, b: str, *, choices: Choices | None = None) -> None:
     b
         other judgements of the same answers
     """
-    import msgspec
-
     from factory.agreement.compare import Question, compare
     from factory.agreement.page import agreement_page
     from factory.store.tables import print_out
@@ -72,6 +71,6 @@ def agreement(a: str, b: str, *, choices: Choices | None = None) -> None:
     )
     report = compare(asked, workspace())
     if chosen.json:
-        print(msgspec.json.encode(report).decode())
+        print_json(report)
     else:
         print_out(agreement_page(report))

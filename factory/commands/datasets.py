@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import msgspec
 from cyclopts import App, Parameter
 
+from factory.commands.as_json import print_json
 from schemas.errors import DataError
 
 app = App(name="datasets", help="Look at datasets, check, compare, tag, clean up and export them.")
@@ -32,7 +32,7 @@ def ls(*, json: Json = False) -> None:
 
     found = list_datasets(_home())
     if json:
-        _print_json(found)
+        print_json(found)
     elif found:
         print_out(dataset_table(found))
     else:
@@ -58,7 +58,7 @@ def show(ref: str, *, json: Json = False, rows: int = 0) -> None:
 
     version = open_version(ref, _home())
     if json:
-        _print_json(describe(version, rows))
+        print_json(describe(version, rows))
     else:
         print_out(version_page(version, list(version.records(0, rows))))
 
@@ -82,7 +82,7 @@ def diff(before: str, after: str, *, json: Json = False) -> None:
 
     found = diff_versions(open_version(before, _home()), open_version(after, _home()))
     if json:
-        _print_json(found)
+        print_json(found)
     else:
         print_out(diff_page(found))
 
@@ -102,7 +102,7 @@ def verify(ref: str, *, json: Json = False) -> int:
 
     report = check(ref, _home())
     if json:
-        _print_json(report)
+        print_json(report)
     else:
         for file, problem in report.broken.items():
             print(f"BROKEN {file}: {problem}")
@@ -138,7 +138,7 @@ def gc(dataset: str, *, older_than: str = "1h", dry_run: Json = False, json: Jso
     folder = locate(parsed.location, _home())
     removed = collect_garbage(folder, _seconds(older_than), dry_run)
     if json:
-        _print_json(removed)
+        print_json(removed)
         return
     for garbage in removed:
         print(f"{'would remove' if dry_run else 'removed'} {garbage.path}: {garbage.reason}, {garbage.bytes:,} bytes")
@@ -162,7 +162,7 @@ def tag(ref: str, name: str, *, json: Json = False) -> None:
 
     set_tag, before = tag_version(ref, name, _home())
     if json:
-        _print_json(set_tag)
+        print_json(set_tag)
     else:
         print(f"{name} is v{set_tag.version}" + (f" (was v{before})" if before else ""))
 
@@ -188,7 +188,7 @@ def export(ref: str, *, layout: Literal["trl", "open-instruct", "verl"], out: Pa
     version = open_version(ref, _home())
     path = write(version, layout, out)
     if json:
-        _print_json({"path": str(path), "rows": version.manifest.rows, "layout": layout})
+        print_json({"path": str(path), "rows": version.manifest.rows, "layout": layout})
     else:
         print(f"{path}: {version.manifest.rows:,} rows of {version.name}@v{version.manifest.version} for {layout}")
 
@@ -205,7 +205,3 @@ def _seconds(age: str) -> float:
     if not match:
         raise DataError(f"--older-than {age}: write a number and a unit: 90s, 30m, 1h or 2d")
     return float(match[1]) * _SECONDS[match[2]]
-
-
-def _print_json(value: Any) -> None:  # noqa: ANN401 - what msgspec can encode
-    print(msgspec.json.encode(value).decode())

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from factory.commands.as_json import print_json
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -23,15 +25,13 @@ def doctor(*, json: Annotated[bool, Parameter(negative="")] = False) -> None:
     json
         print one JSON object on stdout
     """
-    import msgspec
-
     from factory.doctor import examine
     from factory.store.tables import print_out
     from schemas.datasets import workspace
 
     report = examine(workspace())
     if json:
-        print(msgspec.json.encode(report).decode())
+        print_json(report)
     else:
         print_out(_page(report))
 

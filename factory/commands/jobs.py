@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
+from factory.commands.as_json import print_json
 from schemas.errors import DataError
 
 if TYPE_CHECKING:
     from factory.jobs.job import Job
     from factory.jobs.limits import Limits
+    from factory.jobs.runner import Runner
     from factory.jobs.store import JobStore
 
 app = App(name="jobs", help="Builds, trainings and evaluations in the background, which outlive their starter.")
@@ -68,7 +70,7 @@ def ls(*, state: str | None = None, limit: int = 50, json: Json = False) -> None
     with _settled() as store:
         jobs = store.list(None if state is None else (_state(state),), limit=limit)
         if json:
-            _print_json(jobs)
+            print_json(jobs)
         elif jobs:
             print_out(job_table(store.home, jobs))
         else:
@@ -91,7 +93,7 @@ def show(id: str, *, json: Json = False) -> None:
     with _settled() as store:
         job = store.get(id)
         if json:
-            _print_json({**msgspec.to_builtins(job), "progress": latest(store.home, id)})
+            print_json({**msgspec.to_builtins(job), "progress": latest(store.home, id)})
         else:
             print("\n".join(job_lines(store.home, job)))
 
@@ -184,19 +186,26 @@ def run(*, once: Annotated[bool, Parameter(negative="")] = False, bounds: Bounds
     Args:
         once: end when nothing runs and nothing more may start; exit 1 if a job failed
     """
-    from factory.jobs.foreground import run as run_jobs
     from factory.jobs.runner import Runner
     from schemas.datasets import workspace
 
-    with Runner(workspace(), (bounds or Bounds()).limits()) as runner, told_to_stop() as heard:
+    with Runner(workspace(), (bounds or Bounds()).limits()) as runner:
+        return run_until_told(runner, once)
+
+
+def run_until_told(runner: Runner, once: bool) -> int:
+    """The exit code of a runner in the foreground."""
+    from factory.jobs.foreground import run as run_jobs
+
+    with _told_to_stop() as heard:
         failed = run_jobs(runner, lambda: bool(heard), once=once)
-        if heard:
-            return TERMINATED if heard[0] == signal.SIGTERM else INTERRUPTED
-        return FAILED if failed else DONE
+    if heard:
+        return TERMINATED if heard[0] == signal.SIGTERM else INTERRUPTED
+    return FAILED if failed else DONE
 
 
 @contextmanager
-def told_to_stop() -> Iterator[list[int]]:
+def _told_to_stop() -> Iterator[list[int]]:
     """The SIGTERM and Ctrl-C that came."""
     heard: list[int] = []
     numbers = (signal.SIGTERM, signal.SIGINT)
@@ -223,7 +232,7 @@ def _wish(wish: Wish, id: str, as_json: bool) -> None:
 
 def _tell(job: Job, as_json: bool) -> None:
     if as_json:
-        _print_json(job)
+        print_json(job)
     else:
         print(f"{job.id} {job.state}")
 
@@ -252,9 +261,3 @@ def _state(text: str) -> Any:  # noqa: ANN401 - one of the literals
     if text not in STATES:
         raise DataError(f"--state {text}: one of {', '.join(STATES)}")
     return text
-
-
-def _print_json(value: object) -> None:
-    import msgspec
-
-    print(msgspec.json.encode(value).decode())

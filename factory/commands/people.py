@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from factory.commands.as_json import print_json
 from schemas.errors import DataError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def ls(*, json: Json = False) -> None:
     with _store() as store:
         lines = queue_lines(store)
     if json:
-        _print_json(lines)
+        print_json(lines)
     elif lines:
         print_out(queue_table(lines))
     else:
@@ -116,7 +117,7 @@ def show(name: str, *, json: Json = False) -> None:
     with _store() as store:
         found = overview(store, name, Resampling())
     if json:
-        _print_json(found)
+        print_json(found)
     else:
         print_out(queue_page(found))
 
@@ -177,12 +178,6 @@ def _tell(made: Made, as_json: bool) -> None:
     from factory.store.tables import print_out
 
     if as_json:
-        _print_json(made)
+        print_json(made)
     else:
         print_out(made_page(made))
-
-
-def _print_json(value: object) -> None:
-    import msgspec
-
-    print(msgspec.json.encode(value).decode())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from factory.commands.jobs import DONE, FAILED, INTERRUPTED, TERMINATED, Bounds, told_to_stop
+from factory.commands.as_json import print_json
+from factory.commands.jobs import Bounds, run_until_told
 from schemas.errors import DataError
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def ls(*, json: Json = False) -> None:
     with _store() as store:
         schedules = store.list()
         if json:
-            _print_json(schedules)
+            print_json(schedules)
         elif schedules:
             print_out(schedule_table(schedules, [next(iter(store.history(one.id, 1)), None) for one in schedules]))
         else:
@@ -185,7 +185,7 @@ def rm(id: str, *, json: Json = False) -> None:
     with _store() as store:
         schedule = store.remove(id)
         if json:
-            _print_json(schedule)
+            print_json(schedule)
         else:
             print(f"{id} removed")
 
@@ -205,7 +205,7 @@ def history(id: str, *, limit: int = 50, json: Json = False) -> None:
     with _store() as store:
         firings = store.history(id, limit)
         if json:
-            _print_json(firings)
+            print_json(firings)
         else:
             print_out(firing_table(store.get(id), firings))
 
@@ -218,15 +218,11 @@ def run(*, once: Annotated[bool, Parameter(negative="")] = False, bounds: Bounds
         once: end when nothing is due, nothing runs and nothing more may start; exit 1 if a job failed
         bounds: how much may run at once
     """
-    from factory.jobs.foreground import run as run_jobs
     from factory.schedules.runner import ScheduledRunner
     from schemas.datasets import workspace
 
-    with ScheduledRunner(workspace(), (bounds or Bounds()).limits()) as runner, told_to_stop() as heard:
-        failed = run_jobs(runner, lambda: bool(heard), once=once)
-        if heard:
-            return TERMINATED if heard[0] == signal.SIGTERM else INTERRUPTED
-        return FAILED if failed else DONE
+    with ScheduledRunner(workspace(), (bounds or Bounds()).limits()) as runner:
+        return run_until_told(runner, once)
 
 
 def _store() -> ScheduleStore:
@@ -247,7 +243,7 @@ def _tell(schedule: Schedule, as_json: bool) -> None:
     from factory.schedules.describe import schedule_lines
 
     if as_json:
-        _print_json(schedule)
+        print_json(schedule)
         return
     after = schedule.checked if schedule.state == "active" else float("inf")
     upcoming = [] if schedule.state == "paused" else schedule.times.upcoming(after, SHOWN)
@@ -256,12 +252,6 @@ def _tell(schedule: Schedule, as_json: bool) -> None:
 
 def _tell_firing(firing: Firing, as_json: bool) -> None:
     if as_json:
-        _print_json(firing)
+        print_json(firing)
     else:
         print(f"{firing.outcome} {firing.job_id or ''}".rstrip())
-
-
-def _print_json(value: object) -> None:
-    import msgspec
-
-    print(msgspec.json.encode(value).decode())

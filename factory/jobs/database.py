@@ -5,9 +5,12 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import ClassVar, Self
 
 from schemas.errors import DataError
 from schemas.local import make_folders
@@ -52,6 +55,53 @@ CREATE TABLE IF NOT EXISTS job (
 CREATE INDEX IF NOT EXISTS job_by_state ON job (state, number);
 PRAGMA user_version = {VERSION};
 """
+
+
+class Database:
+    """One connection, for all threads of a process. `home`: the workspace.
+
+    `tables`: statements that make what a part of the service keeps beside the jobs, where it is missing.
+    """
+
+    tables: ClassVar[Sequence[str]] = ()
+
+    def __init__(self, home: Path) -> None:
+        """Raises DataError as `connect`."""
+        self.home = home.absolute()
+        self._connection = connect(self.home)
+        self._lock = threading.Lock()
+        if self.tables:
+            with self.transaction() as connection:
+                for table in self.tables:
+                    connection.execute(table)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for a while in which no other thread of the process has it."""
+        with self._lock:
+            yield self._connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The connection, for one transaction that may write."""
+        with self.reading() as connection, writing(connection):
+            yield connection
+
+    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
+        with self.reading() as connection:
+            return connection.execute(query, values).fetchall()
 
 
 def database_path(home: Path) -> Path:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from factory.jobs.command import cap_of, check_command, out_of, title_of
-from factory.jobs.database import connect, writing
+from factory.jobs.database import Database
 from factory.jobs.job import Job, NewJob, State, new_id
 from schemas.errors import ConflictError, NotFoundError
 
@@ -41,31 +37,8 @@ CANCEL: Mapping[State, State] = {
 RETRY: Mapping[State, State] = {"failed": "queued", "cancelled": "queued"}
 
 
-class JobStore:
+class JobStore(Database):
     """Safe to use from several threads. `home`: the workspace."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home.absolute()
-        self._connection = connect(self.home)
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> JobStore:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for one transaction that may write."""
-        with self._lock, writing(self._connection) as connection:
-            yield connection
 
     def submit(
         self,
@@ -98,14 +71,13 @@ class JobStore:
 
     def get(self, id: str) -> Job:
         """Raises NotFoundError."""
-        with self._lock:
-            return find_job(self._connection, id)
+        with self.reading() as connection:
+            return find_job(connection, id)
 
     def since(self, time: float) -> list[Job]:
         """Jobs that were at work at that time or later, and all that have not ended."""
         query = f"SELECT {COLUMNS} FROM job WHERE started IS NOT NULL AND (ended IS NULL OR ended >= ?) ORDER BY number"
-        with self._lock:
-            return [to_job(row) for row in self._connection.execute(query, (time,)).fetchall()]
+        return [to_job(row) for row in self.rows(query, time)]
 
     def list(self, states: Collection[State] | None = None, limit: int = 100, before: str | None = None) -> list[Job]:
         """Newest first. `before`: only jobs that are older than the one with this id."""
@@ -118,15 +90,11 @@ class JobStore:
             where.append("number < (SELECT number FROM job WHERE id = ?)")
             values = (*values, before)
         query = f"SELECT {COLUMNS} FROM job WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"
-        with self._lock:
-            rows = self._connection.execute(query, (*values, max(0, min(limit, MOST_LISTED)))).fetchall()
-        return [to_job(row) for row in rows]
+        return [to_job(row) for row in self.rows(query, *values, max(0, min(limit, MOST_LISTED)))]
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state that any is in."""
-        with self._lock:
-            rows = self._connection.execute("SELECT state, count(*) FROM job GROUP BY state").fetchall()
-        return {row[0]: row[1] for row in rows}
+        return {row[0]: row[1] for row in self.rows("SELECT state, count(*) FROM job GROUP BY state")}
 
     def pause(self, id: str) -> Job:
         """Let it end where it can go on from, soon. Raises ConflictError when it has ended or is being cancelled."""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import TracebackType
 
 from msgspec.structs import astuple
 
-from factory.jobs.database import connect, writing
+from factory.jobs.database import Database
 from factory.people.queue import (
     CHOICES,
     MOST_NOTE,
@@ -68,39 +65,14 @@ ON CONFLICT (queue, person) DO UPDATE SET
 """
 
 
-class PeopleStore:
+class PeopleStore(Database):
     """Safe to use from several threads. `home`: the workspace."""
 
+    tables = TABLES
+
     def __init__(self, home: Path, clock: Callable[[], float] = time.time) -> None:
-        self.home = home.absolute()
+        super().__init__(home)
         self.clock = clock
-        self._connection = connect(self.home)
-        self._lock = threading.Lock()
-        with self.transaction() as connection:
-            for table in TABLES:
-                connection.execute(table)
-
-    def __enter__(self) -> PeopleStore:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for one transaction that may write."""
-        with self._lock, writing(self._connection) as connection:
-            yield connection
-
-    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        with self._lock:
-            return self._connection.execute(query, values).fetchall()
 
     def add(self, queue: Queue, items: Iterable[Item], said: Iterable[Said] = ()) -> None:
         """Raises DataError: a name or a number that cannot be; ConflictError: there is a queue of this name."""
@@ -119,14 +91,14 @@ class PeopleStore:
 
     def get(self, name: str) -> Queue:
         """Raises NotFoundError."""
-        with self._lock:
-            return find_queue(self._connection, name)
+        with self.reading() as connection:
+            return find_queue(connection, name)
 
     def item(self, name: str, number: int) -> Item:
         """Raises NotFoundError."""
-        with self._lock:
-            find_queue(self._connection, name)
-            return find_item(self._connection, name, number)
+        with self.reading() as connection:
+            find_queue(connection, name)
+            return find_item(connection, name, number)
 
     def asked(self, name: str, number: int) -> Item:
         """A pair that people see. Raises NotFoundError, and ConflictError where the judges decided it."""

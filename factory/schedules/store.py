@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 
 from factory.jobs.command import title_of
-from factory.jobs.database import connect, writing
+from factory.jobs.database import Database
 from factory.jobs.job import new_id
 from factory.schedules.cron import Cron
 from factory.schedules.firing import fire, is_decided
@@ -36,39 +33,14 @@ WHERE schedule_id = ? AND scheduled_for < ? ORDER BY scheduled_for DESC LIMIT ?
 """
 
 
-class ScheduleStore:
+class ScheduleStore(Database):
     """Safe to use from several threads; every call is one short transaction. `home`: the workspace."""
 
+    tables = TABLES
+
     def __init__(self, home: Path, clock: Callable[[], float] = time.time) -> None:
-        self.home = home.absolute()
+        super().__init__(home)
         self.clock = clock
-        self._connection = connect(self.home)
-        self._lock = threading.Lock()
-        with self.transaction() as connection:
-            for table in TABLES:
-                connection.execute(table)
-
-    def __enter__(self) -> ScheduleStore:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, err: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        with self._lock:
-            self._connection.close()
-
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The connection, for one transaction that may write."""
-        with self._lock, writing(self._connection) as connection:
-            yield connection
-
-    def rows(self, query: str, *values: object) -> list[sqlite3.Row]:
-        with self._lock:
-            return self._connection.execute(query, values).fetchall()
 
     def add(self, new: NewSchedule) -> Schedule:
         """Raises DataError: says which part of it is wrong."""
@@ -85,8 +57,8 @@ class ScheduleStore:
 
     def get(self, id: str) -> Schedule:
         """Raises NotFoundError."""
-        with self._lock:
-            return find_schedule(self._connection, id)
+        with self.reading() as connection:
+            return find_schedule(connection, id)
 
     def history(self, id: str, limit: int = 100, before: float = float("inf")) -> list[Firing]:
         """What became of its times, the latest first. `before`: only those of earlier times."""
