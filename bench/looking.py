@@ -17,18 +17,20 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from bench.store import draft
 from factory.looking.columns import statistics
-from factory.looking.compare import SideRef, compare, pairs
+from factory.looking.compare import compare, pairs
 from factory.looking.datasets import list_datasets, version_page
 from factory.looking.library import Library
 from factory.looking.lineage import lineage
 from factory.looking.rows import Query, number_of, page, parse_query
 from factory.looking.sample import show_row
+from factory.looking.sides import SideRef
 from schemas.canonical import canonical_json
 from schemas.commit import commit
 from schemas.folder import Folder
@@ -180,24 +182,6 @@ def a_filter(where: str) -> Query:
     return parse_query([("where", where)])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--rate", type=float, default=200.0)
-    parser.add_argument("--home", type=Path, default=None, help="a folder to make the version in, and to keep it")
-    args = parser.parse_args()
-    home = args.home or Path(tempfile.mkdtemp(prefix="bench-looking-"))
-    try:
-        if not (home / "ds").is_dir():
-            timed(f"make {args.rows:,} rows", lambda: make_version(home, args.rows))
-        library = look(home, args.rows)
-        print_load(library, args)
-    finally:
-        if args.home is None:
-            shutil.rmtree(home)
-
-
 def print_load(library: Library, args: argparse.Namespace) -> None:
     load(library, args.rows, args.rate, min(args.seconds, 10.0))  # row groups are decoded when they are first asked for
     before = rss_mib()
@@ -211,6 +195,34 @@ def print_load(library: Library, args: argparse.Namespace) -> None:
     print(f"memory {before:.0f} MiB before, {after:.0f} after, {peak:.0f} at the most")
     is_met = high <= P99_MS and after - before <= GROWTH_MIB
     print(f"p99 at most {P99_MS:g} ms, growth at most {GROWTH_MIB:g} MiB: {'met' if is_met else 'NOT met'}")
+
+
+def arguments(told: str | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=told, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--rate", type=float, default=200.0)
+    parser.add_argument("--home", type=Path, default=None, help="a workspace to make the version in, and to keep it")
+    return parser.parse_args()
+
+
+@contextmanager
+def made_version(args: argparse.Namespace) -> Iterator[Path]:
+    """A workspace with the version `ds`, removed at the end unless it is to be kept."""
+    home = args.home or Path(tempfile.mkdtemp(prefix="bench-looking-"))
+    try:
+        if not (home / "ds").is_dir():
+            timed(f"make {args.rows:,} rows", lambda: make_version(home, args.rows))
+        yield home
+    finally:
+        if args.home is None:
+            shutil.rmtree(home)
+
+
+def main() -> None:
+    args = arguments(__doc__)
+    with made_version(args) as home:
+        print_load(look(home, args.rows), args)
 
 
 if __name__ == "__main__":

@@ -12,23 +12,20 @@ import argparse
 import asyncio
 import os
 import random
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 import aiohttp
 import numpy as np
 
-from bench.looking import make_version
+from bench.looking import GROWTH_MIB, P99_MS, arguments, made_version
 from factory.looking.columns import statistics
 from factory.looking.library import Library
 
-P99_MS, GROWTH_MIB = 300.0, 100.0
 VERSION = "/datasets/ds/v1"
 
 
@@ -116,21 +113,10 @@ def measure(home: Path, args: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    parser.add_argument("--rate", type=float, default=200.0)
-    parser.add_argument("--home", type=Path, default=None, help="a workspace to make the version in, and to keep it")
-    args = parser.parse_args()
-    home = args.home or Path(tempfile.mkdtemp(prefix="bench-service-"))
-    try:
-        if not (home / "ds").is_dir():
-            make_version(home, args.rows)
+    args = arguments(__doc__)
+    with made_version(args) as home:
         statistics(Library(home), "ds")
         measure(home, args)
-    finally:
-        if args.home is None:
-            shutil.rmtree(home)
 
 
 if __name__ == "__main__":

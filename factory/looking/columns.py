@@ -9,27 +9,14 @@ import time
 
 import msgspec
 
-from factory.looking.counting import Column, Shape, Value, count_table
+from factory.looking.counting import Column, count_table
 from factory.looking.distinct import Duplicates
 from factory.looking.library import Library
 from factory.looking.table import table_of
-from factory.looking.tally import Bin, Numbers
 from factory.store.pass_rates import PassRates, pass_rates
 from schemas.datasets import DatasetVersion
 from schemas.errors import DataError
 
-__all__ = [
-    "Bin",
-    "Column",
-    "Duplicates",
-    "Numbers",
-    "Shape",
-    "State",
-    "Statistics",
-    "Value",
-    "statistics",
-    "statistics_state",
-]
 FORMAT = 1  # of what is kept
 
 

@@ -16,7 +16,6 @@ from factory.looking.tally import Bin, Tally
 from schemas.columns import to_records
 from schemas.records import Completion, Judgement, Message, PassRate, PreferencePair, Prompt, Record, Trace
 
-__all__ = ["Comparison", "Order", "Pair", "Pairs", "Row", "SideCounts", "SideRef", "compare", "pairs"]
 Order = Literal["prompt", "first_better", "second_better", "differing"]
 Places = npt.NDArray[np.int64]
 MOST_PAIRS = 50  # of one call

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from factory.looking.hits import Hit, Hits, Span, contamination_hits
 from factory.looking.library import Library
 from factory.store.diff import RowChanges, diff_versions
 from schemas.canonical import canonical_json
@@ -14,28 +13,6 @@ from schemas.datasets import DatasetVersion, versions
 from schemas.errors import DataError, NotFoundError
 from schemas.manifest import Cost, InputRef, Manifest, ModelRef, StageCount, Tokens
 from schemas.shards import columns_of
-
-__all__ = [
-    "ColumnType",
-    "DatasetLine",
-    "EvalSet",
-    "Hit",
-    "Hits",
-    "Input",
-    "Loss",
-    "RecipeChange",
-    "RowChanges",
-    "Span",
-    "Stage",
-    "VersionLine",
-    "VersionPage",
-    "contamination_hits",
-    "list_datasets",
-    "list_versions",
-    "row_changes",
-    "version_line",
-    "version_page",
-]
 
 
 class VersionLine(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from factory.looking.filters import Filter, make_check
 from factory.looking.found import Found, find
 from factory.looking.library import Library
 from factory.looking.table import open_table, read_rows
+from pipelines.decontaminate.hits import Hit as RowHit
 from schemas.records import Rejection
 
 STAGE = "decontaminate"
@@ -17,26 +18,11 @@ MOST = 100  # of one call
 SECONDS = 1.0
 
 
-class Span(msgspec.Struct, frozen=True):
-    """A stretch of a text, in characters; `text` may be cut short."""
-
-    where: str
-    start: int
-    end: int
-    text: str
-
-
-class Hit(msgspec.Struct, frozen=True, kw_only=True):
+class Hit(RowHit, frozen=True, kw_only=True):
     """A row that held an item of an evaluation set, with the matching text. `number`: of the rejection."""
 
     number: int
     prompt_id: str
-    eval_set: str
-    item: str
-    rule: str
-    score: float
-    in_row: list[Span]
-    in_item: list[Span]
 
 
 class Hits(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,19 +49,8 @@ def contamination_hits(
     return Hits(hits=hits, found=found.count, searched=found.searched, of=table.rows)
 
 
-class _Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A hit as the rejection's metadata has it."""
-
-    eval_set: str
-    item: str
-    rule: str
-    score: float
-    in_row: list[Span]
-    in_item: list[Span]
-
-
 class _Metadata(msgspec.Struct, frozen=True):
-    hits: list[_Told] = []
+    hits: list[RowHit] = []
 
 
 def _hits(number: int, row: dict[str, Any]) -> list[Hit]:

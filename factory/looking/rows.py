@@ -14,30 +14,13 @@ import msgspec
 from factory.looking.filters import OPERATORS, Filter, Operator, make_check, operators_of, text_check
 from factory.looking.found import Found, find
 from factory.looking.library import Library
-from factory.looking.lines import RowLine, Snippet, read_lines, searched_columns
+from factory.looking.lines import RowLine, read_lines, searched_columns
 from factory.looking.table import Part, Table, open_table
 from factory.looking.texts import is_number
 from schemas.arrow import ARROW_SCHEMAS
 from schemas.columns import ROW_KEYS
 from schemas.errors import DataError, NotFoundError
 
-__all__ = [
-    "Allowed",
-    "Filter",
-    "Operator",
-    "Part",
-    "Query",
-    "RowLine",
-    "RowPage",
-    "Snippet",
-    "allowed",
-    "next_row",
-    "number_of",
-    "page",
-    "parse_query",
-    "row_before",
-    "write_query",
-]
 MOST_ROWS = 100  # of one page
 MOST_FILTERS = 16
 MOST_CHARACTERS = 500  # of a searched text, and of a filter's value

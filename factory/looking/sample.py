@@ -45,21 +45,6 @@ from schemas.records import (
     Trace,
 )
 
-__all__ = [
-    "Answer",
-    "Differences",
-    "Exchange",
-    "Fact",
-    "FullText",
-    "Judged",
-    "Piece",
-    "Sample",
-    "Text",
-    "Turn",
-    "full_text",
-    "raw_row",
-    "show_row",
-]
 SHOWN = 4000  # characters of a text
 AT_ONCE = 1_000_000  # characters that `full_text` gives
 _DROPPED = "row."  # before a path into the row that a rejection holds

@@ -11,23 +11,12 @@ from typing import Any, Literal
 import msgspec
 
 from factory.looking import folders
-from factory.looking.curves import Curve, HistogramLine, Panel, histograms_of, panels_of
+from factory.looking.curves import HistogramLine, Panel, histograms_of, panels_of
 from factory.looking.library import Library
 from factory.looking.metrics_file import MetricsFile, read_metrics
 from schemas.datasets import versions
 from schemas.errors import DataError, NotFoundError
 
-__all__ = [
-    "Curve",
-    "HistogramLine",
-    "Link",
-    "Panel",
-    "RunLine",
-    "RunPage",
-    "curves_of",
-    "list_runs",
-    "run_page",
-]
 State = Literal["done", "running", "stopped", "begun"]
 RECORD, LOCK, CHECKPOINTS, COMPLETE = "run.json", "lock", "checkpoints", "COMPLETE"
 LAST = ("loss", "reward", "rewards/accuracies", "correct", "entropy", "lr", "tokens_per_s")

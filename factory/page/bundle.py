@@ -11,10 +11,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from factory.looking.columns import State, statistics
-from factory.looking.datasets import DatasetLine, VersionPage, contamination_hits, version_page
+from factory.looking.datasets import DatasetLine, VersionPage, version_page
+from factory.looking.hits import contamination_hits
 from factory.looking.library import Library
-from factory.looking.rows import Part, Query, allowed, page
+from factory.looking.rows import Query, allowed, page
 from factory.looking.sample import show_row
+from factory.looking.table import Part
 from factory.page import datasets, rows, sample
 from factory.page.environment import STATIC
 from factory.page.frame import Frame, Place

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from factory.looking.compare import Comparison, Order, Pairs, SideRef
+from factory.looking.compare import Comparison, Order, Pairs
+from factory.looking.sides import SideRef
 from factory.page.drawn.small import bins
 from factory.page.frame import Frame, render_page
 from factory.page.links import Pairs as Query

@@ -7,8 +7,11 @@ from collections.abc import Callable, Sequence
 import msgspec
 from markupsafe import Markup
 
-from factory.looking.columns import Bin, Column, Numbers, State, Value
-from factory.looking.datasets import DatasetLine, Hits, VersionLine, VersionPage
+from factory.looking.columns import State
+from factory.looking.counting import Column, Value
+from factory.looking.datasets import DatasetLine, VersionLine, VersionPage
+from factory.looking.hits import Hits
+from factory.looking.tally import Bin, Numbers
 from factory.page.drawn.small import bins
 from factory.page.frame import Frame, render_page
 from factory.page.links import Links

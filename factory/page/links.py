@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
-from factory.looking.rows import Part
+from factory.looking.table import Part
 from factory.page.environment import asset
 
 Pairs = Sequence[tuple[str, str]]

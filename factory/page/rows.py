@@ -8,9 +8,11 @@ from typing import Any
 import msgspec
 from markupsafe import Markup
 
-from factory.looking.columns import Column, State
+from factory.looking.columns import State
+from factory.looking.counting import Column
 from factory.looking.datasets import VersionLine
-from factory.looking.rows import Allowed, Part, Query, RowPage, write_query
+from factory.looking.rows import Allowed, Query, RowPage, write_query
+from factory.looking.table import Part
 from factory.page.datasets import bin_links, version_tabs
 from factory.page.drawn.small import bins
 from factory.page.frame import Frame, render_page

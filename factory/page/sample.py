@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from factory.looking.answers import Answer
 from factory.looking.datasets import VersionLine
-from factory.looking.rows import Part
-from factory.looking.sample import Answer, FullText, Piece, Sample
+from factory.looking.sample import FullText, Sample
+from factory.looking.table import Part
+from factory.looking.words import Piece
 from factory.page.datasets import version_tabs
 from factory.page.frame import Frame, render_page
 from factory.page.links import Pairs

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from factory.looking.training import HistogramLine, Panel, RunLine, RunPage
+from factory.looking.curves import HistogramLine, Panel
+from factory.looking.training import RunLine, RunPage
 from factory.page.drawn.curves import histogram_plot, panel_plot
 from factory.page.drawn.plot import Plot
 from factory.page.frame import Frame, render_page

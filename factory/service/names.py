@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query
 
-from factory.looking.rows import Part
+from factory.looking.table import Part
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 REF = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(@[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"

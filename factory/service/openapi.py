@@ -10,11 +10,13 @@ from fastapi import FastAPI
 from factory.jobs.job import Job
 from factory.looking.columns import State
 from factory.looking.compare import Comparison, Pairs
-from factory.looking.datasets import DatasetLine, Hits, VersionLine, VersionPage
+from factory.looking.curves import Panel
+from factory.looking.datasets import DatasetLine, VersionLine, VersionPage
+from factory.looking.hits import Hits
 from factory.looking.lineage import Graph
 from factory.looking.rows import Allowed, RowPage
 from factory.looking.sample import FullText, Sample
-from factory.looking.training import Panel, RunLine, RunPage
+from factory.looking.training import RunLine, RunPage
 from factory.people.overview import Next, Overview, QueueLine
 from factory.people.shown import Shown
 from factory.progress_log import ProgressLine

@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from factory.looking.compare import Order, SideRef
+from factory.looking.compare import Order
 from factory.looking.rows import Query as RowQuery
 from factory.looking.rows import parse_query
+from factory.looking.sides import SideRef
 from factory.service.names import MOST_NUMBER, REF
 
 Ref = Annotated[str, Field(pattern=REF, description="NAME@v3, NAME@tag or NAME")]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from factory.looking.training import Curve, HistogramLine, Panel
+from factory.looking.curves import Curve, HistogramLine, Panel
 from factory.page.drawn.plot import Key, Plot
 from factory.page.words import number
 from schemas.charts.legend import line_swatch

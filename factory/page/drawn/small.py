@@ -7,7 +7,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from factory.looking.columns import Bin
+from factory.looking.tally import Bin
 from factory.page.words import count, number
 from schemas.charts.svg import element
 from schemas.visible import visible

@@ -7,7 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from factory.looking.columns import statistics_state
-from factory.looking.datasets import contamination_hits, list_datasets, list_versions, version_page
+from factory.looking.datasets import list_datasets, list_versions, version_page
+from factory.looking.hits import contamination_hits
 from factory.looking.rows import allowed, page
 from factory.looking.sample import full_text, raw_row, show_row
 from factory.service.answers import answer

@@ -5,8 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from factory.looking.columns import statistics_state
-from factory.looking.datasets import VersionLine, contamination_hits, list_datasets, list_versions, version_page
-from factory.looking.rows import Filter, Query, allowed, next_row, parse_query, row_before, write_query
+from factory.looking.datasets import VersionLine, list_datasets, list_versions, version_page
+from factory.looking.filters import Filter
+from factory.looking.hits import contamination_hits
+from factory.looking.rows import Query, allowed, next_row, parse_query, row_before, write_query
 from factory.looking.rows import page as row_page
 from factory.looking.sample import full_text, show_row
 from factory.page import datasets, rows, sample

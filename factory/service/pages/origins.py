@@ -6,9 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from factory.looking.compare import SideRef, compare, pairs
+from factory.looking.compare import compare, pairs
 from factory.looking.datasets import list_datasets
 from factory.looking.lineage import lineage
+from factory.looking.sides import SideRef
 from factory.looking.training import curves_of, list_runs, run_page
 from factory.page.compare import Asked, compare_page
 from factory.page.lineage import lineage_page

@@ -12,8 +12,9 @@ from factory.jobs.job import ACTIVE, STATES, Job, State
 from factory.jobs.progress import progress
 from factory.jobs.spending import spending_of_today
 from factory.looking.datasets import version_page
-from factory.looking.rows import Filter, allowed
+from factory.looking.filters import Filter
 from factory.looking.rows import Query as RowQuery
+from factory.looking.rows import allowed
 from factory.looking.rows import page as row_page
 from factory.page.runs import Made, RunLine, Spending, run_page, runs_page
 from factory.service.api.jobs import Wish, read_log, submit, wished

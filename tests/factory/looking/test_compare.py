@@ -6,7 +6,8 @@ from collections import defaultdict
 
 import pytest
 
-from factory.looking.compare import SideRef, compare, pairs
+from factory.looking.compare import compare, pairs
+from factory.looking.sides import SideRef
 from schemas.errors import DataError
 from schemas.records import Message
 from tests.factory.looking.workspace import library, version

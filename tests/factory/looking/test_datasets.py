@@ -3,11 +3,13 @@
 import pytest
 
 from factory.looking.columns import statistics
-from factory.looking.compare import SideRef, compare
-from factory.looking.datasets import contamination_hits, list_datasets, row_changes, version_page
+from factory.looking.compare import compare
+from factory.looking.datasets import list_datasets, row_changes, version_page
+from factory.looking.hits import contamination_hits
 from factory.looking.lineage import lineage
 from factory.looking.rows import Query, page, parse_query
 from factory.looking.sample import show_row
+from factory.looking.sides import SideRef
 from schemas.datasets import open_version
 from schemas.manifest import StageCount
 from tests.factory.judge_space import space

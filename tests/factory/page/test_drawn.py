@@ -2,10 +2,10 @@
 
 import re
 
-from factory.looking.columns import Bin
+from factory.looking.curves import Curve, HistogramLine, Panel
 from factory.looking.lineage import Edge, Graph, Node
-from factory.looking.sample import Piece
-from factory.looking.training import Curve, HistogramLine, Panel
+from factory.looking.tally import Bin
+from factory.looking.words import Piece
 from factory.page.drawn.course import course_plots
 from factory.page.drawn.curves import histogram_plot, panel_plot
 from factory.page.drawn.graph import graph_svg
