@@ -88,20 +88,20 @@ def _torch() -> Finding:
     found = _version("torch")
     if found is None:
         return Finding("torch", "missing", "not installed", "pip install -e '.[train]'")
-    cuda = _cuda_of_torch()
+    build = _build_of_torch()
+    found, cuda = build.get("__version__", found), build.get("cuda")
     if _gpu_devices() and cuda is None:
         return Finding("torch", "limited", f"{found}, for processors only", "there is a GPU: install a CUDA build")
     return Finding("torch", "ok", f"{found}, {f'CUDA {cuda}' if cuda else 'a build for processors'}")
 
 
-def _cuda_of_torch() -> str | None:
+def _build_of_torch() -> dict[str, str]:
     """From the file in which torch's build writes it down: importing torch takes seconds."""
     spec = importlib.util.find_spec("torch")
     file = Path(spec.origin).with_name("version.py") if spec and spec.origin else None
     if file is None or not file.exists():
-        return None
-    match = re.search(r"^cuda(?::[^=\n]*)? = '([0-9.]+)'", file.read_text(), re.MULTILINE)
-    return match[1] if match else None
+        return {}
+    return dict(re.findall(r"^(cuda|__version__)(?::[^=\n]*)? = '([^']+)'", file.read_text(), re.MULTILINE))
 
 
 def _gpu_devices() -> int:

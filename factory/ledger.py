@@ -150,7 +150,11 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self._reader = self._connect()
-        self._writer = self._connect()
+        try:
+            self._writer = self._connect()
+        except DataError:
+            self._reader.close()
+            raise
         self._thread = ThreadPoolExecutor(1, "ledger")
         self.pending: dict[str, asyncio.Future[Answer]] = {}  # requests on their way, by key, whoever asks
         self._asking: list[tuple[Sequence[str], asyncio.Future[dict[str, Answer]]]] = []
@@ -163,9 +167,13 @@ class Ledger:
             connection = sqlite3.connect(
                 self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.executescript(SCHEMA)
+            try:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.executescript(SCHEMA)
+            except sqlite3.DatabaseError:
+                connection.close()
+                raise
         except sqlite3.DatabaseError as err:
             raise DataError(f"{self.path}: the ledger cannot be opened ({err}); restore it, or move it away") from err
         return connection

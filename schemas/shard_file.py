@@ -31,7 +31,7 @@ class ShardFile:
         self.path = folder / f"{TEMPORARY}{secrets.token_hex(8)}"
         self.rows = 0
         schema = with_features(ARROW_SCHEMAS[record])
-        self._sink = _HashingFile(self.path)
+        self._sink = _HashingFile(self.path.open("xb"))
         self._writer = pq.ParquetWriter(
             self._sink,
             schema,
@@ -67,8 +67,8 @@ class ShardFile:
 class _HashingFile(io.RawIOBase):
     """A new file that hashes what is written to it, so that a shard is never read again to be named."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("xb")
+    def __init__(self, file: io.BufferedWriter) -> None:
+        self._file = file
         self._is_kept = True
         self.sha256 = hashlib.sha256()
         self.written = 0

@@ -75,23 +75,24 @@ controls() { # SEED
     evaluate "$ckpt/sft-long-$1" "sft-long-$1"
 }
 
-files() { # NAME SUFFIX: its reports, one a seed
-    local all=("${seeds[@]/#/$evals/$1-}")
-    all=("${all[@]/%/$2.json}")
-    (IFS=,; printf '%s' "${all[*]}")
+each_seed() { # STAGE FOLDER SUFFIX: as STAGE=FILE,FILE, one a seed
+    local all=("${seeds[@]/#/$2/$1-}")
+    all=("${all[@]/%/$3}")
+    (IFS=,; printf '%s=%s' "$1" "${all[*]}")
 }
 
 report() {
     local words=("base=$evals/base.json") greedy=("base=$evals/base-greedy.json") trained=() controls=()
     for stage in sft dpo rlvr; do
-        words+=("$stage=$(files "$stage" "")")
-        greedy+=("$stage=$(files "$stage" -greedy)")
-        trained+=("${seeds[@]/#/$ckpt/$stage-}")
+        words+=("$(each_seed "$stage" "$evals" .json)")
+        greedy+=("$(each_seed "$stage" "$evals" -greedy.json)")
+        trained+=("$(each_seed "$stage" "$ckpt" "")")
     done
     if [ "${CONTROLS:-}" = yes ]; then
         for control in random unfiltered sft-long; do
-            controls+=(--control "$control=$(files "$control" "")")
-            trained+=("${seeds[@]/#/$ckpt/$control-}")
+            controls+=(--control "$(each_seed "$control" "$evals" .json)")
+            greedy+=("$(each_seed "$control" "$evals" -greedy.json)")
+            trained+=("$(each_seed "$control" "$ckpt" "")")
         done
     fi
     say "the report"

@@ -34,18 +34,25 @@ class Kept:
         make_folders(path.parent)
         try:
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None)
-            # A kill loses nothing; a power cut may cost the last answers, which are then asked again.
-            for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
-                self._db.execute(f"PRAGMA {setting}")
-            self._db.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer BLOB NOT NULL) STRICT")
-            self._db.execute("BEGIN EXCLUSIVE")
-            self._db.execute("COMMIT")
+            try:
+                self._hold()
+            except sqlite3.Error:
+                self._db.close()
+                raise
         except sqlite3.Error as err:
             if str(err) in _BUSY:
                 raise ConflictError(
                     f"{path}: another evaluation is at work here; wait for it, or name another --out"
                 ) from err
             raise DataError(f"{path}: cannot be opened ({err}); remove it, and its answers are asked again") from err
+
+    def _hold(self) -> None:
+        # A kill loses nothing; a power cut may cost the last answers, which are then asked again.
+        for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = NORMAL"):
+            self._db.execute(f"PRAGMA {setting}")
+        self._db.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer BLOB NOT NULL) STRICT")
+        self._db.execute("BEGIN EXCLUSIVE")
+        self._db.execute("COMMIT")
 
     def __enter__(self) -> Kept:
         return self

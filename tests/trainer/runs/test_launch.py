@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Timer
+from threading import Thread
 
 import pytest
 
@@ -54,11 +54,18 @@ def test_the_first_may_hang_when_another_has_failed(monkeypatch):
     assert together("rank == 1 and sys.exit(2); rank or (time.sleep(20), sys.exit(3))") == 2
 
 
-def test_ctrl_c_that_got_lost_ends_all_the_same(monkeypatch):
+def test_ctrl_c_that_got_lost_ends_all_the_same(monkeypatch, tmp_path):
     """As in a Python that is still starting: it comes in a callback, whose errors are ignored."""
     monkeypatch.setattr(launch, "GRACE_S", 1)
-    Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-    assert together("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)") == 130
+
+    def interrupt() -> None:
+        while len(list(tmp_path.iterdir())) < 3:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    Thread(target=interrupt, daemon=True).start()
+    deaf = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); "
+    assert together(f"{deaf}open(f'{tmp_path}/{{rank}}', 'w').close(); time.sleep(600)") == 130
 
 
 def alive(pid: int) -> bool:
