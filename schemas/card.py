@@ -61,7 +61,8 @@ def read_state(folder: Folder) -> CardState:
 
 
 def _outline(folder: Folder) -> Outline:
-    outline = Outline(versions(folder), [read_tag(folder, name) for name in tag_names(folder)])
+    tags = [read_tag(folder, name) for name in tag_names(folder)]
+    outline = Outline(versions(folder), tags)  # looked for after the tags: a new tag may name a version as new
     for tag in outline.tags:
         if tag.version not in outline.numbers:
             where = folder.where(tag_path(tag.tag))

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from judges.sandbox.confine import ENVIRONMENT
 from judges.sandbox.levels import Budget, Call, Level, Program, Value
 from judges.sandbox.local import LocalSandbox
 from judges.sandbox.pool import pool
@@ -71,7 +72,7 @@ def _calls(folder: str, port: int) -> list[Call]:
         "signal_the_parent": [os.getpid()],
         "trace_the_parent": [os.getpid()],
         "make_a_namespace": [],
-        "read_the_environment": [next(iter(os.environ), "PATH")],
+        "read_the_environment": [next((name for name in os.environ if name not in ENVIRONMENT), "FACTORY_HOME")],
     }
     return [Call(name, args, {}) for name, args in arguments.items()]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 
 from factory.cli import main
 from factory.doctor import examine
+from judges.sandbox.confine import ENVIRONMENT
 from tests.judges.sandbox.machine import LEVELS, refusal
 
 HEAVY = {"torch", "transformers", "vllm", "deepspeed", "datasets", "litellm"}
@@ -42,6 +44,16 @@ def test_the_sandbox_level_is_the_best_that_can_be_had_and_every_attack_was_cont
     assert len(report.sandbox.contained) >= 10
     assert all(report.sandbox.contained.values())
     assert expected in found(report)["sandbox"].found
+
+
+def test_a_variable_that_the_sandbox_sets_itself_is_no_leak(tmp_path, monkeypatch):
+    others = dict(os.environ)
+    for name in others:
+        monkeypatch.delenv(name)
+    for name, value in (ENVIRONMENT | others).items():
+        monkeypatch.setenv(name, value)
+    assert next(iter(os.environ)) in ENVIRONMENT
+    assert examine(tmp_path).sandbox.contained.get("read the environment", True)
 
 
 def test_torch_is_read_from_its_files_as_it_would_say_itself(tmp_path):

@@ -111,6 +111,23 @@ def test_a_slow_writer_looks_again(tmp_path, monkeypatch):
     assert "v2" in folder.read_bytes(CARD).decode()
 
 
+def test_a_version_that_is_made_and_tagged_meanwhile_is_no_lost_one(tmp_path, monkeypatch):
+    """Whatever was listed first: the other list has what came in between."""
+    folder, slow = make_dataset(tmp_path / "ds"), Folder.open(tmp_path / "ds")
+    listed, delays = slow.list, iter([True])
+
+    def delayed(path: str) -> list[str]:
+        names = listed(path)
+        if next(delays, False):
+            make_version(folder, 1)
+            tag_version("ds@v2", "new", tmp_path)
+        return names
+
+    monkeypatch.setattr(slow, "list", delayed)
+    write_card(slow)
+    assert front_matter(folder.read_bytes(CARD).decode())["configs"][1]["config_name"] == "new"
+
+
 def test_a_tag_of_a_lost_version_is_named(tmp_path):
     folder = make_dataset(tmp_path / "ds", versions=2)
     tag_version("ds@v2", "best", tmp_path)
