@@ -11,7 +11,7 @@ import msgspec
 
 from factory.looking.counting import Column, count_table
 from factory.looking.distinct import Duplicates
-from factory.looking.library import Library
+from factory.looking.library import Library, Ref
 from factory.looking.table import table_of
 from factory.store.pass_rates import PassRates, pass_rates
 from schemas.datasets import DatasetVersion
@@ -48,13 +48,13 @@ class Counting:
         self.problem: str | None = None
 
 
-def statistics(library: Library, ref: str) -> Statistics:
+def statistics(library: Library, ref: Ref) -> Statistics:
     """Those that are kept, else found out now: about three seconds for 100,000 rows. Raises DataError and kin."""
     version = library.version(ref)
     return _known(library, version) or _count(library, version, Counting())
 
 
-def statistics_state(library: Library, ref: str) -> State:
+def statistics_state(library: Library, ref: Ref) -> State:
     """Never waits: what is kept, or else begins to count in a thread of the library's and says how far it is."""
     version = library.version(ref)
     rows = version.manifest.rows

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from factory.looking.library import Library
+from factory.looking.library import Library, Ref
 from factory.store.diff import RowChanges, diff_versions
 from schemas.canonical import canonical_json
 from schemas.datasets import DatasetVersion, versions
@@ -127,19 +127,19 @@ def list_versions(library: Library, name: str, *, before: int | None = None, lim
     return [_line(name, library.manifest(folder, number), tags) for number in numbers[::-1][:limit]]
 
 
-def version_line(library: Library, ref: str) -> VersionLine:
+def version_line(library: Library, ref: Ref) -> VersionLine:
     """Raises DataError, NotFoundError, CorruptError."""
     version = library.version(ref)
     return _line(version.name, version.manifest, library.tags(library.folder(version.name)))
 
 
-def version_page(library: Library, ref: str) -> VersionPage:
+def version_page(library: Library, ref: Ref) -> VersionPage:
     """Raises DataError, NotFoundError, CorruptError."""
     version = library.version(ref)
     manifest = version.manifest
     report = manifest.report or {}
     return VersionPage(
-        line=version_line(library, ref),
+        line=version_line(library, version),
         location=version.folder.location,
         build_id=manifest.build_id,
         sha256=manifest.sha256,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast, get_args
@@ -32,6 +33,7 @@ _BOUNDS: tuple[Operator, ...] = ("below", "above", "from", "upto")
 _NULLS: tuple[Operator, ...] = ("missing", "there")
 _LENGTHS: tuple[Operator, ...] = ("shorter", "longer")
 DEEPEST = 16  # names of a place
+KEPT_READERS = 256  # each is a type of its own, which is slow to make
 NO_VALUE = frozenset(_NULLS)
 OPERATORS: tuple[Operator, ...] = get_args(Operator)
 
@@ -185,6 +187,7 @@ def _place_check(wanted: Filter) -> Check:
     return Check(("metadata",), mask)
 
 
+@functools.lru_cache(KEPT_READERS)
 def place_reader(column: str) -> Callable[[str | None], Any]:
     """What reads one place of a row's metadata: None where nothing stands there, or where it is no JSON object.
 

@@ -8,7 +8,7 @@ import msgspec
 
 from factory.looking.filters import Filter, make_check
 from factory.looking.found import Found, find
-from factory.looking.library import Library
+from factory.looking.library import Library, Ref
 from factory.looking.table import open_table, read_rows
 from pipelines.decontaminate.hits import Hit as RowHit
 from schemas.records import Rejection
@@ -35,7 +35,7 @@ class Hits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def contamination_hits(
-    library: Library, ref: str, *, offset: int = 0, limit: int = 20, seconds: float = SECONDS
+    library: Library, ref: Ref, *, offset: int = 0, limit: int = 20, seconds: float = SECONDS
 ) -> Hits:
     """Of the rows that decontamination dropped, from the `offset`th on. Raises DataError and kin."""
     table = open_table(library, ref, "rejections")

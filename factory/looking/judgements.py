@@ -11,7 +11,6 @@ from factory.looking.filters import Filter, make_check
 from factory.looking.found import Found, find
 from factory.looking.library import Library
 from factory.looking.table import Table, open_table, read_row, read_rows, table_of
-from schemas.columns import to_records
 from schemas.datasets import DatasetVersion, versions
 from schemas.records import Judgement
 
@@ -33,8 +32,7 @@ def judgements_on(
         share = number / max(1, version.manifest.rows)
         numbers = _near(library, table, completion_id, int(share * table.rows))
         for one in numbers or _anywhere(library, table, completion_id):
-            [batch] = read_rows(library, table, [one])
-            [row] = to_records(batch, Judgement)
+            row = read_row(library, table, one)
             assert isinstance(row, Judgement)
             found.append(to_judged(row, name, characters, f"{PREFIX}{name}/{one}."))
     return found[:MOST_JUDGED]

@@ -20,6 +20,7 @@ from schemas.manifest import Manifest
 from schemas.tags import read_tag, tag_names
 
 T = TypeVar("T")
+Ref = str | DatasetVersion  # "pairs@v3", or the version itself, for who has looked it up already
 MEMORY_BYTES = 128 * 2**20
 KEPT_BYTES = 2 * 2**30
 MOST_WORKS = 1000
@@ -65,19 +66,21 @@ class Library:
         """Raises DataError: no plain name; NotFoundError: no dataset of that name."""
         if not DATASET_NAME.fullmatch(name):
             raise DataError(f"{name!r}: no name of a dataset; it must match {DATASET_NAME.pattern}")
-        place = self.home / name
-        if not self._may_look(name) or place.is_symlink() or not (place / MANIFESTS).is_dir():
+        place = f"{self.home}/{name}"
+        if not self._may_look(name) or os.path.islink(place) or not os.path.isdir(f"{place}/{MANIFESTS}"):
             raise NotFoundError(f"no dataset {name!r} in this workspace; `factory datasets ls` lists what there is")
-        return LocalFolder(place)
+        return self.memory.get(("folder", name), lambda: LocalFolder(Path(place)), lambda _: SMALL)
 
-    def version(self, ref: str) -> DatasetVersion:
-        """The version that `ref` names: "pairs", "pairs@v3", "pairs@best".
+    def version(self, ref: Ref) -> DatasetVersion:
+        """The version that `ref` names: "pairs", "pairs@v3", "pairs@best". What it names is looked up at each call.
 
         Raises:
             DataError: no plain name (a path, a URL, "..").
             NotFoundError: no such dataset, version or tag.
             CorruptError: its manifest or tag is damaged.
         """
+        if isinstance(ref, DatasetVersion):
+            return ref
         parsed = parse_ref(ref)
         folder = self.folder(parsed.location)
         number = parsed.version

@@ -15,6 +15,7 @@ import msgspec
 
 from factory.looking.library import Library
 from factory.looking.origins import Checkpoint, Made, Origins, read_origins
+from factory.sampling.replay import ENGINE as REPLAY
 from schemas.errors import DataError, NotFoundError
 from schemas.manifest import InputRef, ModelRef
 
@@ -124,10 +125,15 @@ class _Whole:
         for ref in made.inputs:
             self._join(self._add(_of_input(ref)), to, "data")
         for model in made.models:
-            self._join(self._add(_of_model(model)), to, model.role)
+            self._join(self._recorded(model) or self._add(_of_model(model)), to, model.role)
         before = numbered.get((made.dataset, made.parent or 0))
         if before is not None:
             self._join(f"dataset:{before.sha256}", to, "parent")
+
+    def _recorded(self, model: ModelRef) -> str | None:
+        """The version of this workspace whose answers were replayed."""
+        version = f"dataset:{model.revision}"
+        return version if model.engine == REPLAY and version in self.nodes else None
 
     def _add_training(self, checkpoint: Checkpoint) -> None:
         to = _of_checkpoint(checkpoint).id
@@ -208,7 +214,12 @@ def _of_input(ref: InputRef) -> Node:
 
 
 def _of_model(model: ModelRef) -> Node:
-    """A revision that is a hash is that of a checkpoint's files; a policy that learns says its version behind it."""
+    """A revision that is a hash is that of a checkpoint's files; a policy that learns says its version behind it.
+
+    That of a recording is the hash of its file, or of the version's manifest.
+    """
+    if model.engine == REPLAY:
+        return Node(id=f"file:{model.revision}", kind="file", name=model.model, what="recording", where=None)
     revision = model.revision.partition("+")[0]
     if _HASH.fullmatch(revision):
         return _missing_checkpoint(revision, model.model)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from factory.looking.library import Library
 from factory.sampling.checkpoint import checkpoint_revision
 from factory.sampling.errors import RunError
 from schemas.canonical import canonical_json, sha256_hex
-from schemas.datasets import manifest_path, read_manifest, versions
+from schemas.datasets import MANIFESTS, manifest_path, read_manifest, versions
 from schemas.errors import DataError
 from schemas.local import LocalFolder
 from schemas.manifest import InputRef, ModelRef
@@ -66,9 +68,19 @@ class Origins(msgspec.Struct, frozen=True):
 
 
 def read_origins(library: Library) -> Origins:
-    """Of the whole workspace, as it was no longer than two seconds ago. What cannot be read is left out, and told."""
-    key = ("origins", int(time.monotonic() / FRESH_S))
+    """Of the whole workspace, its checkpoints as they were no longer than two seconds ago.
+
+    What cannot be read is left out, and told.
+    """
+    key = ("origins", int(time.monotonic() / FRESH_S), *_changes(library))
     return library.memory.get(key, lambda: _read(library), lambda one: FACTS_BYTES * (1 + len(one.versions)))
+
+
+def _changes(library: Library) -> Iterator[tuple[str, int]]:
+    """When a version of each dataset last came or went."""
+    for name in library.names():
+        with suppress(FileNotFoundError):  # it is being removed
+            yield name, os.stat(library.home / name / MANIFESTS).st_mtime_ns
 
 
 def _read(library: Library) -> Origins:

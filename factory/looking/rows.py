@@ -6,6 +6,7 @@ same query goes on there.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Iterable
 
@@ -13,13 +14,14 @@ import msgspec
 
 from factory.looking.filters import OPERATORS, Filter, Operator, make_check, operators_of, text_check
 from factory.looking.found import Found, find
-from factory.looking.library import Library
+from factory.looking.library import Library, Ref
 from factory.looking.lines import RowLine, read_lines, searched_columns
 from factory.looking.table import Part, Table, open_table
 from factory.looking.texts import is_number
 from schemas.arrow import ARROW_SCHEMAS
 from schemas.columns import ROW_KEYS
 from schemas.errors import DataError, NotFoundError
+from schemas.records import Record
 
 MOST_ROWS = 100  # of one page
 MOST_FILTERS = 16
@@ -99,14 +101,19 @@ def write_query(query: Query) -> list[tuple[str, str]]:
     return pairs if query.limit == Query().limit else [*pairs, ("limit", str(query.limit))]
 
 
-def allowed(library: Library, ref: str, part: Part = "rows") -> Allowed:
+def allowed(library: Library, ref: Ref, part: Part = "rows") -> Allowed:
     """Places in the metadata are allowed besides, with the operators of both texts and numbers but the lengths."""
-    schema = ARROW_SCHEMAS[open_table(library, ref, part).record]
+    return _allowed(open_table(library, ref, part).record)
+
+
+@functools.cache
+def _allowed(record: type[Record]) -> Allowed:
+    schema = ARROW_SCHEMAS[record]
     operators = {field.name: list(operators_of(field.type)) for field in schema}
     return Allowed(operators=operators, sorts=[field.name for field in schema if is_number(field.type)])
 
 
-def page(library: Library, ref: str, query: Query, *, part: Part = "rows", seconds: float = SECONDS) -> RowPage:
+def page(library: Library, ref: Ref, query: Query, *, part: Part = "rows", seconds: float = SECONDS) -> RowPage:
     """Raises DataError (an unknown column, an operator that it does not have, a value that is no number) and kin."""
     started = time.monotonic()
     _check_bounds(query)
@@ -129,19 +136,19 @@ def page(library: Library, ref: str, query: Query, *, part: Part = "rows", secon
 
 
 def next_row(
-    library: Library, ref: str, query: Query, number: int, *, part: Part = "rows", seconds: float = SECONDS
+    library: Library, ref: Ref, query: Query, number: int, *, part: Part = "rows", seconds: float = SECONDS
 ) -> int | None:
     """The row that comes after row `number` in the query's order: for paging samples by key. None at the end."""
     return _step(library, open_table(library, ref, part), query, (number, 1), seconds)
 
 
 def row_before(
-    library: Library, ref: str, query: Query, number: int, *, part: Part = "rows", seconds: float = SECONDS
+    library: Library, ref: Ref, query: Query, number: int, *, part: Part = "rows", seconds: float = SECONDS
 ) -> int | None:
     return _step(library, open_table(library, ref, part), query, (number, -1), seconds)
 
 
-def number_of(library: Library, ref: str, key: str, *, seconds: float = SECONDS) -> int | None:
+def number_of(library: Library, ref: Ref, key: str, *, seconds: float = SECONDS) -> int | None:
     """The number of the row with this id (of its kind: prompt_id, completion_id, trace_id, pair_id).
 
     None: there is none, or it was not found in time; another call goes on.

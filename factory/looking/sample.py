@@ -14,8 +14,8 @@ import msgspec
 from factory.looking.answers import Answer, Judged, answers_of, said_of, to_judged
 from factory.looking.exchanges import PATH, Exchange, exchanges_of, remembered
 from factory.looking.judgements import PREFIX, judgements_on, text_of_label
-from factory.looking.library import Library
-from factory.looking.table import Part, open_table, read_row
+from factory.looking.library import Library, Ref
+from factory.looking.table import Part, open_table, read_row, table_of
 from factory.looking.turns import (
     MOST_TURNS,
     Fact,
@@ -102,14 +102,15 @@ class FullText(msgspec.Struct, frozen=True, kw_only=True):
     characters: int
 
 
-def show_row(library: Library, ref: str, number: int, *, part: Part = "rows", characters: int = SHOWN) -> Sample:
+def show_row(library: Library, ref: Ref, number: int, *, part: Part = "rows", characters: int = SHOWN) -> Sample:
     """Raises NotFoundError: no such row; and kin."""
-    table = open_table(library, ref, part)
+    version = library.version(ref)
+    table = table_of(version, part)
     row = read_row(library, table, number)
     if isinstance(row, Rejection):
         return _rejected(row, number, table.rows, characters)
     sample = _sample(row, number, table.rows, characters)
-    answers = [_with_labels(library, library.version(ref), number, one, characters) for one in sample.answers]
+    answers = [_with_labels(library, version, number, one, characters) for one in sample.answers]
     sample = msgspec.structs.replace(sample, answers=answers)
     try:
         return msgspec.structs.replace(sample, exchanges=exchanges_of(library, row, characters))
@@ -117,16 +118,16 @@ def show_row(library: Library, ref: str, number: int, *, part: Part = "rows", ch
         return msgspec.structs.replace(sample, exchange_problem=str(err))
 
 
-def full_text(library: Library, ref: str, number: int, path: str, *, part: Part = "rows", start: int = 0) -> FullText:
+def full_text(library: Library, ref: Ref, number: int, path: str, *, part: Part = "rows", start: int = 0) -> FullText:
     """A text of a row, up to 1,000,000 characters from `start` on. Raises NotFoundError: no such row or path."""
     row = read_row(library, open_table(library, ref, part), number)
     found = _text_of(library, row, path)
     if found is None or start < 0:
-        raise NotFoundError(f"row {number} of {ref}: no text {path!r}")
+        raise NotFoundError(f"row {number}: no text {path!r}")
     return FullText(path=path, text=found[start : start + AT_ONCE], start=start, characters=len(found))
 
 
-def raw_row(library: Library, ref: str, number: int, *, part: Part = "rows") -> dict[str, Any]:
+def raw_row(library: Library, ref: Ref, number: int, *, part: Part = "rows") -> dict[str, Any]:
     """The row as JSON values, whole: for the API."""
     found: dict[str, Any] = msgspec.to_builtins(read_row(library, open_table(library, ref, part), number))
     return found

@@ -1,7 +1,6 @@
 """The rows of a version, or those that it rejected, and single ones of them read by their numbers.
 
-A row group is decoded once and kept as a file of Arrow batches of few rows, which is mapped and not read: after that
-a row costs what its bytes cost, wherever it stands.
+A row group is decoded once and kept as a file of small blocks: after that a row costs what a few rows beside it cost.
 """
 
 from __future__ import annotations
@@ -9,14 +8,15 @@ from __future__ import annotations
 import bisect
 import sys
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 import pyarrow as pa
 
-from factory.looking.library import Library
+from factory.looking.blocks import FORMAT, pick, read_blocks, write_blocks
+from factory.looking.library import Library, Ref
+from schemas.arrow import ARROW_SCHEMAS
 from schemas.columns import to_records
 from schemas.datasets import DatasetVersion
 from schemas.errors import NotFoundError, WriteError
@@ -24,11 +24,10 @@ from schemas.local import LocalFolder
 from schemas.manifest import Shard
 from schemas.reading import open_shard, read_batches
 from schemas.records import Record, Rejection
+from schemas.shards import schema_sha256
 
 Part = Literal["rows", "rejections"]
-BATCH_ROWS = 256
-BATCH_BYTES = 2**20
-_ROWS = b"batch_rows"
+AT_ONCE_BYTES = 4 * 2**20  # of rows that somebody holds
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +48,7 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
         return 0 <= number < self.rows
 
 
-def open_table(library: Library, ref: str, part: Part = "rows") -> Table:
+def open_table(library: Library, ref: Ref, part: Part = "rows") -> Table:
     """Raises as `Library.version`."""
     return table_of(library.version(ref), part)
 
@@ -81,23 +80,27 @@ def read_row(library: Library, table: Table, number: int) -> Record:
 
 def read_rows(
     library: Library, table: Table, numbers: Sequence[int], columns: Sequence[str] | None = None
-) -> list[pa.RecordBatch]:
-    """Rows in the order of `numbers`, as batches that follow each other; each row group is opened once.
+) -> Iterator[pa.RecordBatch]:
+    """Rows whose numbers ascend, as batches that follow each other: one, but for rows that are very large.
 
     Raises:
         CorruptError: a shard is damaged.
     """
-    ordered = sorted(set(numbers))
-    found: list[pa.RecordBatch] = []
-    places = ((_group_of(library, table, number), number) for number in ordered)
-    for group, members in groupby(places, key=lambda place: place[0]):
-        offsets = [number - group.start for _, number in members]
-        found += _from_group(library, table, group, offsets, columns)
-    if ordered == list(numbers):
-        return found
-    at = {number: place for place, number in enumerate(ordered)}
-    whole = pa.Table.from_batches(found).take(pa.array([at[number] for number in numbers]))
-    return list(whole.combine_chunks().to_batches())
+    joined: list[pa.RecordBatch] = []
+    size = 0
+    for group, places in _by_group(library, table, numbers):
+        for batch in _from_group(library, table, group, places, columns):
+            size += batch.get_total_buffer_size()
+            if joined and size > AT_ONCE_BYTES:
+                yield _join(joined)
+                joined, size = [], batch.get_total_buffer_size()
+            joined.append(batch)
+    if joined:
+        yield _join(joined)
+
+
+def _join(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 class _Group(msgspec.Struct, frozen=True):
@@ -107,6 +110,16 @@ class _Group(msgspec.Struct, frozen=True):
     number: int
     start: int
     rows: int
+
+
+def _by_group(library: Library, table: Table, ordered: Sequence[int]) -> Iterator[tuple[_Group, list[int]]]:
+    """Each row group that has some of these rows, and where they are in it."""
+    begun = 0
+    while begun < len(ordered):
+        group = _group_of(library, table, ordered[begun])
+        end = bisect.bisect_left(ordered, group.start + group.rows, begun)
+        yield group, [number - group.start for number in ordered[begun:end]]
+        begun = end
 
 
 def _group_of(library: Library, table: Table, number: int) -> _Group:
@@ -131,52 +144,34 @@ def _group_starts(library: Library, table: Table, shard: int) -> list[int]:
 
 
 def _from_group(
-    library: Library, table: Table, group: _Group, offsets: Sequence[int], columns: Sequence[str] | None
-) -> list[pa.RecordBatch]:
+    library: Library, table: Table, group: _Group, places: list[int], columns: Sequence[str] | None
+) -> Iterator[pa.RecordBatch]:
     try:
-        path = _group_file(library, table, group)
+        file = _group_file(library, table, group)
     except WriteError:  # a disk that is full or may not be written to: the row group is decoded each time
-        names = table.record.__struct_fields__ if columns is None else columns
-        whole = pa.Table.from_batches(_decoded(table, group, names)).combine_chunks()
-        return [_picked(whole.to_batches()[0], list(offsets))]
-    with pa.memory_map(str(path)) as source:
-        file = pa.ipc.open_file(source)
-        per_batch = int(file.schema.metadata[_ROWS])
-        found = []
-        for number, members in groupby(offsets, key=lambda offset: offset // per_batch):
-            batch = file.get_batch(number)
-            chosen = batch if columns is None else batch.select(list(columns))
-            found.append(_picked(chosen, [offset - number * per_batch for offset in members]))
-        return found
-
-
-def _picked(batch: pa.RecordBatch, places: list[int]) -> pa.RecordBatch:
-    if places == list(range(places[0], places[-1] + 1)):
-        return batch.slice(places[0], len(places))
-    return batch.take(pa.array(places))
+        whole = _decoded(table, group).combine_chunks().to_batches()[0]
+        return iter([pick(whole if columns is None else whole.select(columns), places)])
+    return read_blocks(file, ARROW_SCHEMAS[table.record], places, columns)
 
 
 def _group_file(library: Library, table: Table, group: _Group) -> Path:
-    """The row group as a file of small batches, made where there is none: by one thread, should several want it."""
-    kept = library.kept
-    name = f"groups/{table.shards[group.shard].sha256[:32]}-{table.record.__name__}-{group.number}.arrow"
+    """The row group as a file of small blocks, made where there is none: by one thread, should several want it."""
+    kept, record = library.kept, table.record
+    shard = table.shards[group.shard].sha256[:32]
+    name = f"groups/{FORMAT}-{shard}-{record.__name__}-{_SCHEMAS[record]}-{group.number}"
 
     def find_or_write() -> Path:
-        return kept.path(name) or kept.write(name, lambda place: _write_group(place, table, group))
+        return kept.path(name) or kept.write(name, lambda place: write_blocks(place, _decoded(table, group)))
 
     return kept.path(name) or library.memory.get(name, find_or_write, lambda _: sys.maxsize)
 
 
-def _decoded(table: Table, group: _Group, columns: Sequence[str]) -> list[pa.RecordBatch]:
+def _decoded(table: Table, group: _Group) -> pa.Table:
     shard, start = table.shards[group.shard], group.start - table.starts[group.shard]
-    stop = start + group.rows
-    return [*read_batches(table.folder, [shard], table.record, columns=columns, start=start, stop=stop)]
+    return pa.Table.from_batches(
+        read_batches(table.folder, [shard], table.record, start=start, stop=start + group.rows)
+    )
 
 
-def _write_group(place: Path, table: Table, group: _Group) -> None:
-    whole = pa.Table.from_batches(_decoded(table, group, table.record.__struct_fields__)).combine_chunks()
-    per_batch = max(1, min(BATCH_ROWS, BATCH_BYTES * whole.num_rows // max(1, whole.nbytes)))
-    schema = whole.schema.with_metadata({_ROWS: str(per_batch)})
-    with pa.OSFile(str(place), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        for batch in whole.replace_schema_metadata(schema.metadata).to_batches(per_batch):
-            writer.write_batch(batch)
+# Of today's columns: what an older release kept is not read as theirs.
+_SCHEMAS = {record: schema_sha256(record)[:8] for record in ARROW_SCHEMAS}

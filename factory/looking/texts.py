@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 Mask = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
+MUCH = 2**18  # bytes of text
 _TEXTS_OF_A_TURN = ("content", "reasoning")
 
 
@@ -42,7 +43,7 @@ def message_characters(column: pa.ListArray) -> Counts:
 
 def part_characters(column: pa.ListArray, part: str) -> Counts:
     """Of one field of all turns of each row."""
-    return _sums(column, characters(_leaf(column, part)))
+    return _sums(column, characters(part_of_turns(column, part)))
 
 
 def holds(column: pa.Array, wanted: str) -> Mask:
@@ -51,23 +52,25 @@ def holds(column: pa.Array, wanted: str) -> Mask:
         return _true(pc.match_substring(column, wanted, ignore_case=True))
     found = np.zeros(len(column), bool)
     for part in _TEXTS_OF_A_TURN:
-        matches = _true(pc.match_substring(_leaf(column, part), wanted, ignore_case=True))
+        matches = _true(pc.match_substring(part_of_turns(column, part), wanted, ignore_case=True))
         found |= _sums(column, matches.astype(np.int64)) > 0
     return found
 
 
-def beginnings(column: pa.Array, length: int) -> pa.Array:
-    """The column with each text cut after so many characters."""
-    if not is_messages(column.type):
-        return pc.utf8_slice_codeunits(column, 0, length) if pa.types.is_string(column.type) else column
+def turn_starts(column: pa.ListArray) -> list[int]:
+    """The place of each row's first turn among all turns, and behind them the number of turns."""
     bounds = column.offsets.to_numpy()
-    leaf = column.values.slice(bounds[0], bounds[-1] - bounds[0])
-    parts = [pc.utf8_slice_codeunits(part, 0, length) for part in leaf.flatten()]
-    cut = pa.StructArray.from_arrays(parts, fields=list(column.type.value_type))
-    return pa.ListArray.from_arrays(pa.array(bounds - bounds[0], pa.int32()), cut)
+    return cast(list[int], (bounds - bounds[0]).tolist())
 
 
-def _leaf(column: pa.ListArray, part: str) -> pa.Array:
+def beginnings(column: pa.StringArray, length: int) -> list[str | None]:
+    """Of each text so many characters. Of much text they are cut before Python has to hold it."""
+    if column.nbytes > MUCH:
+        column = pc.utf8_slice_codeunits(column, 0, length)
+    return [text if text is None else text[:length] for text in column.to_pylist()]
+
+
+def part_of_turns(column: pa.ListArray, part: str) -> pa.Array:
     """One field of all turns of all rows, end to end."""
     bounds = column.offsets.to_numpy()  # a batch may be a slice, so they need not begin at 0
     leaf = column.values.slice(bounds[0], bounds[-1] - bounds[0])

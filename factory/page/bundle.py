@@ -65,7 +65,7 @@ def _pages(frame: Frame, library: Library, shown: VersionPage, most_rows: int) -
     counted = statistics(library, line.ref)
     state = State(statistics=counted, rows_done=counted.rows, rows=counted.rows)
     hits = contamination_hits(library, line.ref) if shown.contamination else None
-    yield frame.links.version(line.ref), datasets.version_page(frame, shown, [], state, hits)
+    yield frame.links.version(line.ref), datasets.version_page(frame, shown, [], state, hits, library.memory)
     parts: list[tuple[Part, int]] = [("rows", line.rows), ("rejections", line.rejected)]
     for part, count in parts:
         yield from _lists(frame, library, shown, part, min(count, most_rows), state)
@@ -83,6 +83,7 @@ def _lists(frame: Frame, library: Library, shown: VersionPage, part: Part, count
             found=page(library, line.ref, query, part=part),
             allowed=allowed(library, line.ref, part),
             state=state,
+            drawn=library.memory,
             most=count,
         )
         yield frame.links.rows(line.ref, part, [("offset", str(offset))]), rows.rows_page(view)

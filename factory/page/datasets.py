@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import msgspec
 from markupsafe import Markup
 
-from factory.looking.columns import State
+from factory.looking.columns import State, Statistics
 from factory.looking.counting import Column, Value
 from factory.looking.datasets import DatasetLine, VersionLine, VersionPage
 from factory.looking.hits import Hits
+from factory.looking.memory import Memory
 from factory.looking.tally import Bin, Numbers
 from factory.page.drawn.small import bins
 from factory.page.frame import Frame, render_page
@@ -21,6 +22,7 @@ from schemas.charts.svg import show_number
 
 MOST_VALUES = 6  # of a category, in its card
 METADATA = "metadata."
+CARD_BYTES = 1000
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +46,13 @@ class Tab(msgspec.Struct, frozen=True):
     href: str
 
 
-LENGTHS = {"number": "values", "text": "characters", "messages": "characters of all turns", "list": "entries"}
+LENGTHS = {
+    "number": "values",
+    "category": "characters",
+    "text": "characters",
+    "messages": "characters of all turns",
+    "list": "entries",
+}
 
 
 def datasets_page(frame: Frame, found: Sequence[DatasetLine]) -> str:
@@ -52,11 +60,16 @@ def datasets_page(frame: Frame, found: Sequence[DatasetLine]) -> str:
 
 
 def version_page(
-    frame: Frame, shown: VersionPage, others: Sequence[VersionLine], state: State, hits: Hits | None
+    frame: Frame,
+    shown: VersionPage,
+    others: Sequence[VersionLine],
+    state: State,
+    hits: Hits | None,
+    drawn: Memory,
 ) -> str:
-    """`others`: the versions to choose from. `hits`: of decontamination, where there was one."""
+    """`others`: the versions to choose from. `hits`: of decontamination. `drawn`: pictures that were drawn before."""
     line, found = shown.line, state.statistics
-    cards = [_card(column, frame.links, line.ref) for column in found.columns] if found else []
+    cards = _cards(found, frame.links, line.ref, drawn) if found else []
     return render_page(
         "version.html",
         frame,
@@ -86,6 +99,20 @@ def version_tabs(links: Links, line: VersionLine) -> list[Tab]:
         if line.parent is not None:
             tabs.append(Tab("Compare", f"/compare?first={line.name}@v{line.parent}&second={line.ref}"))
     return tabs
+
+
+def _cards(found: Statistics, links: Links, ref: str, drawn: Memory) -> list[Card]:
+    """Drawn once for a version."""
+
+    def draw() -> list[Card]:
+        return [_card(column, links, ref) for column in found.columns]
+
+    return drawn.get(("cards", found.sha256, links.is_static, ref), draw, lambda cards: sum(map(_size, cards)))
+
+
+def _size(card: Card) -> int:
+    """In memory, about."""
+    return CARD_BYTES + sum(len(picture) for picture in (card.spread, card.turns, card.reasoning) if picture)
 
 
 def _card(column: Column, links: Links, ref: str) -> Card:

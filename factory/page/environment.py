@@ -37,6 +37,7 @@ def environment() -> Environment:
         loader=FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        auto_reload=False,  # or each page would ask the disk whether its templates are still the same
         finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -69,4 +70,6 @@ def time_element(epoch_s: float | None, now: float) -> Markup:
 
 def _visible(value: Any) -> Any:  # noqa: ANN401 - whatever a template writes
     """Our own markup stays; text, before it is escaped, loses what would act on a reader's screen."""
+    if type(value) is str:  # nearly always, and nearly always as it is
+        return value if value.isprintable() else visible(value, KEPT)
     return visible(value, KEPT) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from typing import Protocol
 from urllib.parse import quote, urlencode
@@ -9,6 +10,7 @@ from urllib.parse import quote, urlencode
 from factory.looking.table import Part
 from factory.page.environment import asset
 
+KEPT = 128  # parts of addresses: on a page of rows all links have the same
 Pairs = Sequence[tuple[str, str]]
 PARTS: dict[Part, str] = {"rows": "samples", "rejections": "rejected"}
 
@@ -48,8 +50,7 @@ class ServedLinks:
         return "/datasets"
 
     def version(self, ref: str) -> str:
-        name, _, version = ref.partition("@")
-        return f"/datasets/{quote(name, safe='')}/{quote(version or 'latest', safe='')}"
+        return _version_path(ref)
 
     def rows(self, ref: str, part: Part = "rows", query: Pairs = ()) -> str:
         return _with(f"{self.version(ref)}/{PARTS[part]}", query)
@@ -95,5 +96,16 @@ class BundledLinks:
         return ref.replace("@", ".")
 
 
+@functools.lru_cache(KEPT)
+def _version_path(ref: str) -> str:
+    name, _, version = ref.partition("@")
+    return f"/datasets/{quote(name, safe='')}/{quote(version or 'latest', safe='')}"
+
+
 def _with(path: str, query: Pairs) -> str:
-    return f"{path}?{urlencode(query)}" if query else path
+    return f"{path}?{_written(tuple(query))}" if query else path
+
+
+@functools.lru_cache(KEPT)
+def _written(query: tuple[tuple[str, str], ...]) -> str:
+    return urlencode(query)

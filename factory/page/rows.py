@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,10 +12,13 @@ from markupsafe import Markup
 from factory.looking.columns import State
 from factory.looking.counting import Column
 from factory.looking.datasets import VersionLine
+from factory.looking.lines import RowLine
+from factory.looking.memory import Memory
 from factory.looking.rows import Allowed, Query, RowPage, write_query
 from factory.looking.table import Part
 from factory.page.datasets import bin_links, version_tabs
 from factory.page.drawn.small import bins
+from factory.page.environment import render
 from factory.page.frame import Frame, render_page
 
 MOST_FACTS = 5  # columns beside the texts
@@ -43,6 +47,7 @@ FIRST = (  # of the short columns, those that say most of a row
     "verifier",
     "source",
 )
+TAGS = frozenset({"stage", "kind", "outcome", "judge", "finish_reason", "verifier"})
 OPERATORS = {
     "is": "is",
     "not": "is not",
@@ -77,7 +82,10 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowsView(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of rows. `state`: the columns' statistics, where they are there. `most`: rows that can be looked at."""
+    """A page of rows. `state`: the columns' statistics, where they are there. `most`: rows that can be looked at.
+
+    `drawn`: pictures that were drawn before.
+    """
 
     frame: Frame
     line: VersionLine
@@ -85,6 +93,7 @@ class RowsView(msgspec.Struct, frozen=True, kw_only=True):
     found: RowPage
     allowed: Allowed
     state: State
+    drawn: Memory
     most: int | None = None
 
     def href(self, **changes: Any) -> str:  # noqa: ANN401 - fields of a query
@@ -95,7 +104,7 @@ class RowsView(msgspec.Struct, frozen=True, kw_only=True):
 
 def rows_page(view: RowsView) -> str:
     query, links = view.found.query, view.frame.links
-    title = TITLES[view.part]
+    title, facts = TITLES[view.part], _facts(view)
     return render_page(
         "rows.html",
         view.frame,
@@ -109,13 +118,29 @@ def rows_page(view: RowsView) -> str:
         found=view.found,
         most=view.most,
         chips=list(_chips(view)),
-        facts=_facts(view),
-        allowed=view.allowed,
-        operators=OPERATORS,
+        facts=facts,
+        lines=[(row, href, _cells(facts, row)) for row, href in zip(view.found.rows, _hrefs(view), strict=True)],
+        has_answers=any(row.answered for row in view.found.rows),
+        choices=_choices(tuple(view.allowed.operators)),
         kept=[pair for pair in write_query(query) if pair[0] in ("where", "sort", "limit")],
-        sample_pairs=query_pairs(query),
         **_ways(view),
     )
+
+
+@functools.lru_cache(64)
+def _choices(columns: tuple[str, ...]) -> Markup:
+    """The two lists of the form: the same for all rows of one kind."""
+    return Markup(render("row_choices.html", columns=columns, operators=OPERATORS))
+
+
+def _hrefs(view: RowsView) -> Iterator[str]:
+    links, pairs = view.frame.links, query_pairs(view.found.query)
+    return (links.row(view.line.ref, row.number, view.part, pairs) for row in view.found.rows)
+
+
+def _cells(facts: Sequence[Fact], row: RowLine) -> list[tuple[str, bool, bool]]:
+    """Of each fact its value, and whether it is a number, or one of a few words."""
+    return [(row.facts.get(fact.name, ""), fact.is_number, fact.name in TAGS) for fact in facts]
 
 
 def _chips(view: RowsView) -> Iterator[Chip]:
@@ -140,16 +165,24 @@ def _fact(view: RowsView, name: str, column: Column | None) -> Fact:
     down, links = f"-{name}", view.frame.links
     sort = view.found.query.sort
     turned = "" if sort == name else name if sort == down else down
-    spread = None
-    if column is not None and column.shape == "number" and column.numbers:
-        spread = bins(column.numbers.bins, f"Bars: {name}", bin_links(column, links, view.line.ref))
     return Fact(
         name=name,
         is_number=column is not None and column.shape == "number",
         sort=view.href(sort=turned, offset=0) if name in view.allowed.sorts and not links.is_static else None,
         is_sorted={name: "ascending", down: "descending"}.get(sort, ""),
-        spread=spread,
+        spread=None if column is None else _spread(view, column),
     )
+
+
+def _spread(view: RowsView, column: Column) -> Markup | None:
+    """Drawn once for a version: there are hundreds of elements in it."""
+    numbers, links, ref = column.numbers, view.frame.links, view.line.ref
+    if column.shape != "number" or numbers is None:
+        return None
+    counted = view.state.statistics
+    key = ("spread", counted.sha256 if counted else "", links.is_static, ref, column.name)
+    draw = functools.partial(bins, numbers.bins, f"Bars: {column.name}", bin_links(column, links, ref))
+    return view.drawn.get(key, draw, len)
 
 
 def _ways(view: RowsView) -> dict[str, str | None]:

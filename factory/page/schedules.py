@@ -41,6 +41,8 @@ def look_of(firing: Firing) -> str:
     """A class of the style: how it went."""
     if firing.outcome.startswith("skipped"):
         return "skipped"
+    if firing.job_id is not None and firing.job_state is None:
+        return "gone"
     return firing.job_state or "queued"
 
 

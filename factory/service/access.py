@@ -75,8 +75,7 @@ class Access:
 
     def _wrong_origin(self, method: str, headers: Headers) -> Refusal | None:
         origins, site = headers.getlist("origin"), headers.get("sec-fetch-site", "same-origin")
-        own = {f"{scheme}://{headers['host'].lower()}" for scheme in ("http", "https")}
-        if any(origin.lower() not in own for origin in origins):
+        if origins and not _own(headers["host"]).issuperset(origin.lower() for origin in origins):
             return Refusal(403, "requests of other origins are refused")
         followed = method in READING and headers.get("sec-fetch-mode") == "navigate"  # a link in somebody's notes
         if site not in ("same-origin", "none") and not followed:
@@ -105,6 +104,10 @@ def _hosts(settings: Settings) -> Iterable[str]:
         names.append(f"[{settings.host}]" if ":" in settings.host else settings.host)
     for name in names:
         yield from (name.lower(), f"{name.lower()}:{settings.port}")
+
+
+def _own(host: str) -> set[str]:
+    return {f"{scheme}://{host.lower()}" for scheme in ("http", "https")}
 
 
 def _sealed(token: str) -> str:

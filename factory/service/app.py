@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from factory.jobs.limits import Limits
 from factory.jobs.runner import Runner
@@ -35,10 +36,10 @@ from factory.service.pages import datasets, entry, origins, people, runs, schedu
 from factory.service.settings import Settings
 from factory.service.state import Service
 
-ROUTERS = (
-    *(events.router, metrics.router, status.router),
-    *(jobs_api.router, schedules_api.router, datasets_api.router, origins_api.router, people_api.router),
-    *(entry.router, runs.router, schedules.router, datasets.router, origins.router, people.router),
+ROUTERS = (  # in the order in which they are tried: first what is asked for most
+    *(datasets.router, datasets_api.router, entry.router, runs.router, events.router, metrics.router, status.router),
+    *(jobs_api.router, schedules_api.router, origins_api.router, people_api.router),
+    *(schedules.router, origins.router, people.router),
 )
 NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
@@ -71,17 +72,24 @@ def make_app(
         redoc_url=None,
         redirect_slashes=False,
         lifespan=_running,
-        generate_unique_id_function=lambda route: route.name,
         telemetry=NO_TELEMETRY,  # FastAPI would send traces where the environment names a collector
     )
     app.state.service = service
-    for router in ROUTERS:
-        app.include_router(router)
+    for route in _routes():
+        app.router.routes.append(route)  # an included router is searched as one, and searched again to answer
     add_handlers(app)
     describe(app)
     app.add_middleware(Guard, access=service.access, max_body_bytes=settings.limits.max_body_bytes)
     app.add_middleware(Counting, requests=service.requests)
     return app
+
+
+def _routes() -> Iterator[APIRoute]:
+    for router in ROUTERS:
+        for route in router.routes:
+            assert isinstance(route, APIRoute)
+            route.operation_id = route.name
+            yield route
 
 
 @asynccontextmanager

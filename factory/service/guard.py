@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 from urllib.parse import quote
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +25,9 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=()",
 }
+_OURS = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+_NAMES = frozenset(name for name, _ in _OURS)
+_CACHING = (b"cache-control", b"no-store")
 LONGEST_URL = 8192  # bytes of path and query
 MOST_DIGITS = 15  # of a length
 
@@ -88,13 +91,17 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 def _with_headers(send: Send) -> Send:
     async def send_with(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers[name] = value
-            headers.setdefault("cache-control", "no-store")
+            message["headers"] = _with_ours(message.get("headers", ()))
         await send(message)
 
     return send_with
+
+
+def _with_ours(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """In place of those of the same names that an answer brings. What may be kept, an answer has to say itself."""
+    kept = [pair for pair in headers if pair[0] not in _NAMES]
+    is_told = any(name == _CACHING[0] for name, _ in kept)
+    return [*kept, *_OURS] if is_told else [*kept, *_OURS, _CACHING]
 
 
 def _too_long(scope: Scope) -> Refusal | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Query
+from fastapi import Path, Query
 
 from factory.looking.table import Part
 
@@ -23,11 +23,3 @@ ROW_FIELDS = ("where", "q", "sort", "offset", "limit")
 PARTS: dict[str, Part] = {"rows": "rows", "rejections": "rejections", "samples": "rows", "rejected": "rejections"}
 PartName = Annotated[str, Path(pattern="^(rows|rejections)$")]
 ShownPart = Annotated[str, Path(pattern="^(samples|rejected)$")]
-
-
-async def version_ref(name: DatasetName, version: VersionName) -> str:
-    """NAME@VERSION of a path."""
-    return f"{name}@{version}"
-
-
-PathRef = Annotated[str, Depends(version_ref)]

@@ -23,6 +23,7 @@ from factory.progress_log import ProgressLine
 from factory.schedules.schedule import Firing, Schedule
 from factory.service.api.jobs import Log
 from factory.service.api.people import Labelled
+from factory.service.events import Event, JobEvent
 from factory.service.status import Status
 
 SHAPES: dict[str, Any] = {  # by the name of the function that answers
@@ -60,6 +61,8 @@ SHAPES: dict[str, Any] = {  # by the name of the function that answers
     "label_pair": Labelled,
     "undo_label": Labelled | None,
     "get_status": Status,
+    "all_events": Event,
+    "job_events": JobEvent,
 }
 ERRORS = {
     "400": "names something that is not there to be named, or a value that cannot be",
@@ -68,6 +71,8 @@ ERRORS = {
     "404": "there is no such thing",
     "409": "it is in a state that this cannot be done in",
     "413": "the body is too large",
+    "414": "the URL is too long",
+    "421": "asked under a host that the service is not known under",
     "422": "a value of another form, or data that is damaged",
     "503": "busy; try again",
 }
@@ -100,11 +105,20 @@ def _with_shapes(found: dict[str, Any]) -> dict[str, Any]:
 def _put_shapes(call: dict[str, Any], by_name: dict[str, Any]) -> None:
     name = call["operationId"]
     good = next(status for status in call["responses"] if status.startswith("2"))
-    media = STREAMS.get(name, "application/json")
-    call["responses"][good]["content"] = {media: {"schema": by_name.get(name, {"type": "string"})}}
+    call["responses"][good]["content"] = _content(STREAMS.get(name, "application/json"), by_name.get(name))
     if name == "get_status":
         call["responses"]["503"] = call["responses"][good]
     for status, words in ERRORS.items():
         refused = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
         if status != "503" or name != "get_status":
             call["responses"][status] = {"description": words, "content": refused}
+
+
+def _content(media: str, shape: dict[str, Any] | None) -> dict[str, Any]:
+    """`itemSchema` is of OpenAPI 3.2; FastAPI writes it for event streams, too."""
+    if media != "text/event-stream":
+        return {media: {"schema": shape or {"type": "string"}}}
+    data = {"type": "string", "contentMediaType": "application/json", "contentSchema": shape}
+    words = {"type": "string", "enum": ["changed", "end"]}
+    event = {"type": "object", "properties": {"event": words, "data": data}, "required": ["event", "data"]}
+    return {media: {"itemSchema": event}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -62,6 +63,8 @@ def listen(settings: Settings) -> socket.socket:
 def serve(app: FastAPI, settings: Settings, listening: socket.socket) -> int:
     """Until a signal: 75 after SIGTERM and 130 after SIGINT, as commands end that are told to."""
     server = make_server(app, settings)
+    gc.collect()
+    gc.freeze()  # what was imported stays: looking through all of it again would hold up whoever asks just then
     with listening:
         server.run(sockets=[listening])
     return 130 if server.received == signal.SIGINT else 75 if server.received is not None else 1

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-
 import msgspec
 from fastapi import APIRouter, Response
 
 from factory.service.answers import answer
+from factory.service.around import VERSION
 from factory.service.state import Here
 
 router = APIRouter(prefix="/api/v1", tags=["status"])
@@ -26,7 +25,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 @router.get("/status")
 async def get_status(service: Here) -> Response:
     found = Status(
-        version=version("synthetic-data-factory"),
+        version=VERSION,
         workspace=service.home.name,
         runs_jobs=service.jobs is not None and service.settings.run_jobs,
         runs_schedules=service.jobs is not None and service.settings.run_schedules,

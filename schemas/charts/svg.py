@@ -94,6 +94,10 @@ def show_share(value: float) -> str:
 
 
 def show_number(value: float) -> str:
+    """As short as the place beside an axis: 0.00015 is 1.5e-4."""
+    if 0 < abs(value) < 0.001:
+        digits, _, power = f"{value:.5e}".partition("e")
+        return f"{float(digits):g}e{int(power)}"
     return f"{value:,.6g}"
 
 

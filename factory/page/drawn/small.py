@@ -49,7 +49,7 @@ def bins(found: Sequence[Bin], alt: str, href: Callable[[Bin], str] | None = Non
     most = max((each.rows for each in found), default=0) or 1
     wide = WIDTH / max(len(found), 1)
     bars = [_bar(each, place * wide, wide, most, href) for place, each in enumerate(found)]
-    return _picture(bars, "spark bins", alt)
+    return _picture(bars, "spark bins", alt, "img" if href is None else "group")
 
 
 def _bar(found: Bin, left: float, wide: float, most: int, href: Callable[[Bin], str] | None) -> str:
@@ -63,7 +63,8 @@ def _bar(found: Bin, left: float, wide: float, most: int, href: Callable[[Bin], 
     return element("a", [bar], href=href(found), aria_label=words, tabindex="-1")
 
 
-def _picture(parts: Sequence[str], look: str, alt: str) -> Markup:
+def _picture(parts: Sequence[str], look: str, alt: str, role: str = "img") -> Markup:
+    """`role`: what a picture is whose parts can be followed is a group."""
     return Markup(
         element(
             "svg",
@@ -71,7 +72,7 @@ def _picture(parts: Sequence[str], look: str, alt: str) -> Markup:
             class_=look,
             viewBox=f"0 0 {WIDTH:g} {HEIGHT:g}",
             preserveAspectRatio="none",
-            role="img",
+            role=role,
             aria_label=visible(alt),
         )
     )

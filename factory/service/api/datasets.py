@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from factory.looking.columns import statistics_state
 from factory.looking.datasets import list_datasets, list_versions, version_page
@@ -18,12 +18,12 @@ from factory.service.names import (
     DatasetName,
     Offset,
     PartName,
-    PathRef,
     RowNumber,
     TextPath,
+    VersionName,
 )
 from factory.service.queries import AskedRows
-from factory.service.state import Here
+from factory.service.state import Here, open_version
 
 router = APIRouter(prefix="/api/v1/datasets", tags=["datasets"])
 VERSION = "/{name}/{version}"
@@ -48,60 +48,64 @@ def get_versions(
 
 
 @router.get(VERSION)
-def get_version(ref: PathRef, service: Here) -> Response:
+def get_version(name: DatasetName, version: VersionName, request: Request) -> Response:
     """All that the manifest says: schema, funnel, inputs, models, recipe and what differs from the parent's."""
-    return answer(version_page(service.library, ref))
+    return answer(version_page(*open_version(request, name, version)))
 
 
 @router.get(f"{VERSION}/columns")
-def get_columns(ref: PathRef, service: Here) -> Response:
+def get_columns(name: DatasetName, version: VersionName, request: Request) -> Response:
     """A histogram of every column; while they are counted, how far that is."""
-    return answer(statistics_state(service.library, ref))
+    return answer(statistics_state(*open_version(request, name, version)))
 
 
 @router.get(f"{VERSION}/contamination")
 def get_contamination(
-    ref: PathRef,
-    service: Here,
+    name: DatasetName,
+    version: VersionName,
+    request: Request,
     offset: Offset = 0,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Rows that held items of evaluation sets, with the matching text."""
-    return answer(contamination_hits(service.library, ref, offset=offset, limit=limit))
+    return answer(contamination_hits(*open_version(request, name, version), offset=offset, limit=limit))
 
 
 @router.get(f"{ROWS}/filters")
-def get_filters(ref: PathRef, part: PartName, service: Here) -> Response:
+def get_filters(name: DatasetName, version: VersionName, part: PartName, request: Request) -> Response:
     """What a query of rows may name."""
-    return answer(allowed(service.library, ref, PARTS[part]))
+    return answer(allowed(*open_version(request, name, version), PARTS[part]))
 
 
 @router.get(ROWS)
-def get_rows(ref: PathRef, part: PartName, asked: AskedRows, service: Here) -> Response:
+def get_rows(name: DatasetName, version: VersionName, part: PartName, asked: AskedRows, request: Request) -> Response:
     """A page of rows. A search that could not see all in time says how far it came."""
-    return answer(page(service.library, ref, asked.query(), part=PARTS[part]))
+    return answer(page(*open_version(request, name, version), asked.query(), part=PARTS[part]))
 
 
 @router.get(f"{ROWS}/{{number}}")
-def get_row(ref: PathRef, part: PartName, number: RowNumber, service: Here) -> Response:
+def get_row(name: DatasetName, version: VersionName, part: PartName, number: RowNumber, request: Request) -> Response:
     """One row, whole."""
-    return answer(raw_row(service.library, ref, number, part=PARTS[part]))
+    return answer(raw_row(*open_version(request, name, version), number, part=PARTS[part]))
 
 
 @router.get(f"{ROWS}/{{number}}/sample")
-def get_sample(ref: PathRef, part: PartName, number: RowNumber, service: Here) -> Response:
+def get_sample(
+    name: DatasetName, version: VersionName, part: PartName, number: RowNumber, request: Request
+) -> Response:
     """One row as the page shows it: turns, both sides with their word differences, judgements, what was exchanged."""
-    return answer(show_row(service.library, ref, number, part=PARTS[part]))
+    return answer(show_row(*open_version(request, name, version), number, part=PARTS[part]))
 
 
 @router.get(f"{ROWS}/{{number}}/text")
 def get_text(
-    ref: PathRef,
+    name: DatasetName,
+    version: VersionName,
     part: PartName,
     number: RowNumber,
-    service: Here,
+    request: Request,
     path: TextPath,
     start: Offset = 0,
 ) -> Response:
     """One text of a row, up to a million characters from `start` on."""
-    return answer(full_text(service.library, ref, number, path, part=PARTS[part], start=start))
+    return answer(full_text(*open_version(request, name, version), number, path, part=PARTS[part], start=start))

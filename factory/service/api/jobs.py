@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query, Response
 from factory.jobs.folder import LOG, job_folder
 from factory.jobs.job import Job, State
 from factory.jobs.progress import progress
+from factory.jobs.removal import remove_jobs
 from factory.jobs.store import JobStore
 from factory.progress_log import ProgressLine
 from factory.service.answers import answer
@@ -20,7 +21,7 @@ from factory.service.state import Here, Service
 
 router = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
 LOG_BYTES = 256 * 1024  # of a log, in one answer
-Wish = Literal["pause", "resume", "cancel", "retry"]
+Wish = Literal["pause", "resume", "cancel", "retry", "remove"]
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +72,7 @@ def get_log(id: JobId, service: Here, start: Annotated[int | None, Query(ge=0, l
 
 @router.post("/{id}/{wish}")
 def change_job(id: JobId, wish: Wish, service: Here) -> Response:
-    """Pause, resume, cancel or retry."""
+    """Pause, resume, cancel or retry it; remove one that has ended, and its log."""
     return answer(wished(service.job_store, id, wish))
 
 
@@ -89,6 +90,9 @@ def submit(service: Service, request: JobRequest, key: str | None = None) -> Job
 
 def wished(store: JobStore, id: str, wish: Wish) -> Job:
     """Raises NotFoundError, ConflictError."""
+    if wish == "remove":
+        [job] = remove_jobs(store, [id])
+        return job
     calls = {"pause": store.pause, "resume": store.resume, "cancel": store.cancel, "retry": store.retry}
     return calls[wish](id)
 

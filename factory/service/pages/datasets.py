@@ -5,17 +5,18 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from factory.looking.columns import statistics_state
-from factory.looking.datasets import VersionLine, list_datasets, list_versions, version_page
+from factory.looking.datasets import VersionLine, list_datasets, list_versions, version_line, version_page
 from factory.looking.filters import Filter
 from factory.looking.hits import contamination_hits
+from factory.looking.library import Library
 from factory.looking.rows import Query, allowed, next_row, parse_query, row_before, write_query
 from factory.looking.rows import page as row_page
 from factory.looking.sample import full_text, show_row
 from factory.page import datasets, rows, sample
 from factory.service.around import LINKS, frame_of
-from factory.service.names import PARTS, ROW_FIELDS, DatasetName, Offset, PathRef, RowNumber, ShownPart, TextPath
+from factory.service.names import PARTS, ROW_FIELDS, DatasetName, Offset, RowNumber, ShownPart, TextPath, VersionName
 from factory.service.pages.forms import go_to, page
-from factory.service.state import Here, Service
+from factory.service.state import Here, open_version, service_of
 
 router = APIRouter(include_in_schema=False)
 VERSION = "/datasets/{name}/{version}"
@@ -36,68 +37,70 @@ def show_latest(name: DatasetName) -> Response:
 
 
 @router.get(VERSION)
-def show_version(ref: PathRef, service: Here) -> Response:
-    library = service.library
-    shown = version_page(library, ref)
-    found = contamination_hits(library, shown.line.ref, limit=MOST_HITS) if shown.contamination else None
-    others = _others(service, shown.line)
-    state = statistics_state(library, shown.line.ref)
-    return page(datasets.version_page(frame_of(service), shown, others, state, found))
+def show_version(name: DatasetName, version: VersionName, request: Request) -> Response:
+    library, opened = open_version(request, name, version)
+    shown = version_page(library, opened)
+    found = contamination_hits(library, opened, limit=MOST_HITS) if shown.contamination else None
+    others = _others(library, shown.line)
+    state = statistics_state(library, opened)
+    return page(datasets.version_page(frame_of(service_of(request)), shown, others, state, found, library.memory))
 
 
 @router.get(ROWS)
-def show_rows(ref: PathRef, part: ShownPart, service: Here, request: Request) -> Response:
+def show_rows(name: DatasetName, version: VersionName, part: ShownPart, request: Request) -> Response:
     pairs = request.query_params.multi_items()
     if "column" in request.query_params:
-        return go_to(LINKS.rows(ref, PARTS[part], write_query(_with_filter(pairs))))
+        return go_to(LINKS.rows(f"{name}@{version}", PARTS[part], write_query(_with_filter(pairs))))
     if "limit" not in request.query_params:
         pairs = [*pairs, ("limit", str(PER_PAGE))]
-    library, line, which = service.library, _line(service, ref), PARTS[part]
+    (library, opened), which = open_version(request, name, version), PARTS[part]
     view = rows.RowsView(
-        frame=frame_of(service),
-        line=line,
+        frame=frame_of(service_of(request)),
+        line=version_line(library, opened),
         part=which,
-        found=row_page(library, line.ref, parse_query(_known(pairs)), part=which),
-        allowed=allowed(library, line.ref, which),
-        state=statistics_state(library, line.ref),
+        found=row_page(library, opened, parse_query(_known(pairs)), part=which),
+        allowed=allowed(library, opened, which),
+        state=statistics_state(library, opened),
+        drawn=library.memory,
     )
     return page(rows.rows_page(view))
 
 
 @router.get(f"{ROWS}/{{number}}")
-def show_sample(ref: PathRef, part: ShownPart, number: RowNumber, service: Here, request: Request) -> Response:
-    library, line, which = service.library, _line(service, ref), PARTS[part]
+def show_sample(
+    name: DatasetName, version: VersionName, part: ShownPart, number: RowNumber, request: Request
+) -> Response:
+    (library, opened), which = open_version(request, name, version), PARTS[part]
     query = parse_query(_known(request.query_params.multi_items()))
-    shown = show_row(library, line.ref, number, part=which)
+    shown = show_row(library, opened, number, part=which)
     around = sample.Around(
-        before=row_before(library, line.ref, query, number, part=which),
-        after=next_row(library, line.ref, query, number, part=which),
+        before=row_before(library, opened, query, number, part=which),
+        after=next_row(library, opened, query, number, part=which),
         query=rows.query_pairs(query),
     )
-    return page(sample.sample_page(frame_of(service), line, which, shown, around))
+    frame, line = frame_of(service_of(request)), version_line(library, opened)
+    return page(sample.sample_page(frame, line, which, shown, around))
 
 
 @router.get(f"{ROWS}/{{number}}/text")
 def show_text(
-    ref: PathRef,
+    name: DatasetName,
+    version: VersionName,
     part: ShownPart,
     number: RowNumber,
-    service: Here,
+    request: Request,
     path: TextPath,
     start: Offset = 0,
 ) -> Response:
-    line, which = _line(service, ref), PARTS[part]
-    shown = full_text(service.library, line.ref, number, path, part=which, start=start)
-    return page(sample.text_page(frame_of(service), line, which, number, shown))
+    (library, opened), which = open_version(request, name, version), PARTS[part]
+    shown = full_text(library, opened, number, path, part=which, start=start)
+    frame, line = frame_of(service_of(request)), version_line(library, opened)
+    return page(sample.text_page(frame, line, which, number, shown))
 
 
-def _line(service: Service, ref: str) -> VersionLine:
-    return version_page(service.library, ref).line
-
-
-def _others(service: Service, line: VersionLine) -> list[VersionLine]:
+def _others(library: Library, line: VersionLine) -> list[VersionLine]:
     """The newest versions, and the one that is shown."""
-    found = list_versions(service.library, line.name, limit=MOST_VERSIONS)
+    found = list_versions(library, line.name, limit=MOST_VERSIONS)
     return found if any(each.version == line.version for each in found) else [*found[:-1], line]
 
 

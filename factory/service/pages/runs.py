@@ -78,7 +78,7 @@ def ask_again(id: JobId, service: Here) -> Response:
 @router.post("/runs/{id}/{wish}")
 def change_run(id: JobId, wish: Wish, service: Here) -> Response:
     wished(service.job_store, id, wish)
-    return go_to(f"/runs/{id}")
+    return go_to("/runs" if wish == "remove" else f"/runs/{id}")
 
 
 def _own_cap(job: Job) -> float | None:
@@ -103,11 +103,11 @@ def _made(service: Service, job: Job) -> Made | None:
     if job.made is None or "@" not in job.made or "/" in job.made:
         return None
     try:
-        version = version_page(service.library, job.made)
-        dead = None
-        if version.line.rejected and "outcome" in allowed(service.library, job.made, "rejections").operators:
+        found = service.library.version(job.made)
+        version, dead = version_page(service.library, found), None
+        if version.line.rejected and "outcome" in allowed(service.library, found, "rejections").operators:
             query = RowQuery(filters=(Filter("outcome", "is", "failed"),), limit=MOST_DEAD)
-            dead = row_page(service.library, job.made, query, part="rejections")
+            dead = row_page(service.library, found, query, part="rejections")
     except DataError as err:
         return Made(ref=job.made, version=None, dead=None, problem=str(err))
     return Made(ref=job.made, version=version, dead=dead)

@@ -125,6 +125,19 @@ def test_missing_ancestors_are_told(home):
     }
 
 
+def test_replayed_answers_come_from_their_recording(tmp_path):
+    """From the version that was replayed where it is here, else from a file or a version that is named alone."""
+    recorded = version(tmp_path, "recorded", [completion(0)])
+    sha256 = open_version(recorded, tmp_path).manifest.sha256
+    for name, revision in (("again", sha256), ("other", "f" * 64)):
+        model = ModelRef(role="policy", model="gpt-x", revision=revision, engine="replay", engine_version="1")
+        version(tmp_path, name, [completion(1)], models=[model])
+    graph = lineage(library(tmp_path))
+    assert edges(graph) == {("recorded@v1", "policy", "again@v1"), ("gpt-x", "policy", "other@v1")}
+    [node] = [node for node in graph.nodes if node.name == "gpt-x"]
+    assert (node.kind, node.what, node.is_missing) == ("file", "recording", False)
+
+
 def test_a_version_that_follows_another_says_so(tmp_path):
     version(tmp_path, "prompts", [prompt(0)])
     version(tmp_path, "prompts", [prompt(0), prompt(1)], number=2)

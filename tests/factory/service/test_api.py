@@ -82,6 +82,32 @@ async def test_schedules_are_added_fired_and_removed(tmp_path):
         assert bad.status_code == 400
 
 
+async def test_a_job_that_has_ended_is_removed(tmp_path):
+    schedule = {"cron": "0 2 * * *", "job": {"kind": "traces", "data": "prompts@latest"}}
+    async with asked(tmp_path, headers=OURS) as client:
+        made = (await client.post("/api/v1/schedules", json=schedule)).json()["id"]
+        job = (await client.post(f"/api/v1/schedules/{made}/run-now")).json()["job_id"]
+        place = f"/api/v1/jobs/{job}"
+        refused = await client.post(f"{place}/remove")
+        assert (refused.status_code, f"job {job} is queued" in refused.json()["error"]) == (409, True)
+        assert "Remove the run" not in (await client.get(f"/runs/{job}")).text
+        await client.post(f"{place}/cancel")
+        assert "Remove the run" in (await client.get(f"/runs/{job}")).text
+        form = {"form_token": client.app.state.service.access.form_token}
+        removed = await client.post(f"/runs/{job}/remove", data=form)
+        assert (removed.status_code, removed.headers["location"]) == (303, "/runs")
+        assert (await client.get(place)).status_code == 404
+        history = (await client.get(f"/api/v1/schedules/{made}/history")).json()
+        assert [(firing["job_id"], firing["job_state"]) for firing in history] == [(job, None)]
+        for page in ("/schedules", f"/schedules/{made}"):
+            text = (await client.get(page)).text
+            assert "fired" in text
+            assert f"/runs/{job}" not in text
+        other = (await client.post("/api/v1/jobs", json=JOB)).json()["id"]
+        await client.post(f"/api/v1/jobs/{other}/cancel")
+        assert (await client.post(f"/api/v1/jobs/{other}/remove")).json()["id"] == other
+
+
 async def test_a_form_adds_a_schedule(tmp_path):
     async with asked(tmp_path) as client:
         form = {"form_token": client.app.state.service.access.form_token, "kind": "traces", "data": "prompts@latest"}
