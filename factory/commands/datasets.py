@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -15,7 +14,6 @@ from schemas.errors import DataError
 app = App(name="datasets", help="Look at datasets, check, compare, tag, clean up and export them.")
 
 Json = Annotated[bool, Parameter(negative="")]
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @app.command
@@ -129,6 +127,7 @@ def gc(dataset: str, *, older_than: str = "1h", dry_run: Json = False, json: Jso
     json
         print one JSON array on stdout
     """
+    from factory.commands.durations import to_seconds
     from factory.store.gc import collect_garbage
     from schemas.datasets import locate, parse_ref
 
@@ -136,7 +135,7 @@ def gc(dataset: str, *, older_than: str = "1h", dry_run: Json = False, json: Jso
     if parsed.version or parsed.tag:
         raise DataError(f"{dataset}: garbage belongs to no version; name the dataset alone")
     folder = locate(parsed.location, _home())
-    removed = collect_garbage(folder, _seconds(older_than), dry_run)
+    removed = collect_garbage(folder, to_seconds("--older-than", older_than), dry_run)
     if json:
         print_json(removed)
         return
@@ -197,11 +196,3 @@ def _home() -> Path:
     from schemas.datasets import workspace
 
     return workspace()
-
-
-def _seconds(age: str) -> float:
-    """90s, 30m, 1h, 2d as seconds."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smhd])", age)
-    if not match:
-        raise DataError(f"--older-than {age}: write a number and a unit: 90s, 30m, 1h or 2d")
-    return float(match[1]) * _SECONDS[match[2]]

@@ -157,6 +157,38 @@ def retry(id: str, *, json: Json = False) -> None:
     _wish("retry", id, json)
 
 
+@app.command
+def rm(*ids: str, json: Json = False) -> None:
+    """Remove jobs that have ended, with their logs: all of these, or none. What they made stays.
+
+    Args:
+        ids: of the jobs
+        json: print one JSON array on stdout
+    """
+    from factory.jobs.removal import remove_jobs
+
+    if not ids:
+        raise DataError("name the jobs to remove; `factory jobs clean` removes all old ones")
+    with _settled() as store:
+        _tell_removed(remove_jobs(store, ids), json)
+
+
+@app.command
+def clean(*, older: str = "30d", json: Json = False) -> None:
+    """Remove all jobs that ended long ago, with their logs. What they made stays.
+
+    Args:
+        older: how long ago: 90s, 30m, 1h, 2d
+        json: print one JSON array on stdout
+    """
+    from factory.commands.durations import to_seconds
+    from factory.jobs.removal import clean_jobs
+
+    seconds = to_seconds("--older", older)
+    with _settled() as store:
+        _tell_removed(clean_jobs(store, seconds), json)
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
@@ -235,6 +267,15 @@ def _tell(job: Job, as_json: bool) -> None:
         print_json(job)
     else:
         print(f"{job.id} {job.state}")
+
+
+def _tell_removed(jobs: list[Job], as_json: bool) -> None:
+    if as_json:
+        print_json(jobs)
+        return
+    for job in jobs:
+        print(f"{job.id} removed")
+    print(f"{len(jobs)} removed", file=sys.stderr)
 
 
 def _store() -> JobStore:

@@ -140,6 +140,25 @@ def collect(name: str, *, out: str, pairs: Annotated[bool, Parameter(negative=""
         print_manifest((collect_pairs if pairs else collect_labels)(store, name, out), json)
 
 
+@app.command
+def rm(name: str, *, yes: Annotated[bool, Parameter(negative="")] = False, json: Json = False) -> None:
+    """Remove a queue with its labels. Versions that were made of them stay.
+
+    Args:
+        name: of the queue
+        yes: even where labels are in no version yet, and would be lost
+        json: print one JSON object on stdout
+    """
+    from factory.people.removal import remove_queue
+
+    with _store() as store:
+        removed = remove_queue(store, name, losing=yes)
+    if json:
+        print_json(removed)
+    else:
+        print(f"{name} removed, {removed.labels:,} labels, {removed.lost:,} of them in no version")
+
+
 def _new(name: str, data: str, asked: Asked | None, *, limit: int | None = None, check: float = 0.0) -> NewQueue:
     from factory.people.make import NewQueue
 

@@ -26,7 +26,10 @@ SELECT name,
 FROM people_queue WHERE ?1 IS NULL OR name = ?1
 """
 MINE = "SELECT count(*) AS labels FROM people_label WHERE queue = ? AND person = ?"
-MARK = "SELECT max(number) AS newest, count(*) AS labels FROM people_label WHERE queue = ?"
+MARK = """
+SELECT max(number) AS newest, count(*) AS labels, (SELECT created FROM people_queue WHERE name = ?1) AS created
+FROM people_label WHERE queue = ?1
+"""
 
 
 class QueueLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +90,10 @@ def queue_line(store: PeopleStore, name: str) -> QueueLine:
     return _counted(queue, store.rows(COUNTS, name)[0])
 
 
-def mark(store: PeopleStore, name: str) -> tuple[int, int]:
-    """Another one whenever a label of the queue has come, gone or changed."""
+def mark(store: PeopleStore, name: str) -> tuple[int, int, float]:
+    """Another one whenever a label of the queue has come, gone or changed, or the queue is another of its name."""
     row = store.rows(MARK, name)[0]
-    return row["newest"] or 0, row["labels"]
+    return row["newest"] or 0, row["labels"], row["created"] or 0.0
 
 
 def count_mine(store: PeopleStore, name: str, person: str) -> int:

@@ -7,11 +7,10 @@ import re
 import pytest
 
 from tests.factory.people.space import space
+from tests.factory.service.browser import CONTRAST, Watched, browser
 from tests.factory.service.space import listening
-from tests.factory.service.test_chromium import CHROMIUM, CONTRAST, Watched, browser
 
 __all__ = ["browser", "space"]
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: install the package chromium")
 
 
 def said(space):
