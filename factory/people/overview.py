@@ -23,12 +23,12 @@ SELECT name,
     (SELECT count(*) FROM people_item WHERE queue = name AND decided IS NULL) AS asked,
     (SELECT count(*) FROM people_item WHERE queue = name AND decided IS NULL AND votes >= people_queue.votes) AS done,
     (SELECT count(*) FROM people_label WHERE queue = name) AS labels
-FROM people_queue WHERE ?1 IS NULL OR name = ?1
+FROM people_queue WHERE ? IS NULL OR name = ?
 """
 MINE = "SELECT count(*) AS labels FROM people_label WHERE queue = ? AND person = ?"
 MARK = """
-SELECT max(number) AS newest, count(*) AS labels, (SELECT created FROM people_queue WHERE name = ?1) AS created
-FROM people_label WHERE queue = ?1
+SELECT max(number) AS newest, count(*) AS labels, (SELECT created FROM people_queue WHERE name = ?) AS created
+FROM people_label WHERE queue = ?
 """
 
 
@@ -80,19 +80,19 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
 
 def queue_lines(store: PeopleStore) -> list[QueueLine]:
     """Newest first."""
-    counts = {row["name"]: row for row in store.rows(COUNTS, None)}
+    counts = {row["name"]: row for row in store.rows(COUNTS, None, None)}
     return [_counted(queue, counts[queue.name]) for queue in store.queues() if queue.name in counts]
 
 
 def queue_line(store: PeopleStore, name: str) -> QueueLine:
     """Raises NotFoundError."""
     queue = store.get(name)
-    return _counted(queue, store.rows(COUNTS, name)[0])
+    return _counted(queue, store.rows(COUNTS, name, name)[0])
 
 
 def mark(store: PeopleStore, name: str) -> tuple[int, int, float]:
     """Another one whenever a label of the queue has come, gone or changed, or the queue is another of its name."""
-    row = store.rows(MARK, name)[0]
+    row = store.rows(MARK, name, name)[0]
     return row["newest"] or 0, row["labels"], row["created"] or 0.0
 
 

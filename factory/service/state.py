@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
 from factory.jobs.store import JobStore
@@ -34,6 +35,7 @@ class Service:
     requests: Requests = field(default_factory=Requests)
     problems: dict[str, str] = field(default_factory=dict)
     streams: set[object] = field(default_factory=set)  # open event streams
+    in_turn: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(1))  # see `factory.service.threads`
     stopping: threading.Event = field(default_factory=threading.Event)
 
     @property

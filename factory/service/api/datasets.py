@@ -24,6 +24,7 @@ from factory.service.names import (
 )
 from factory.service.queries import AskedRows
 from factory.service.state import Here, open_version
+from factory.service.threads import quickly
 
 router = APIRouter(prefix="/api/v1/datasets", tags=["datasets"])
 VERSION = "/{name}/{version}"
@@ -48,6 +49,7 @@ def get_versions(
 
 
 @router.get(VERSION)
+@quickly
 def get_version(name: DatasetName, version: VersionName, request: Request) -> Response:
     """All that the manifest says: schema, funnel, inputs, models, recipe and what differs from the parent's."""
     return answer(version_page(*open_version(request, name, version)))
@@ -78,18 +80,21 @@ def get_filters(name: DatasetName, version: VersionName, part: PartName, request
 
 
 @router.get(ROWS)
+@quickly
 def get_rows(name: DatasetName, version: VersionName, part: PartName, asked: AskedRows, request: Request) -> Response:
     """A page of rows. A search that could not see all in time says how far it came."""
     return answer(page(*open_version(request, name, version), asked.query(), part=PARTS[part]))
 
 
 @router.get(f"{ROWS}/{{number}}")
+@quickly
 def get_row(name: DatasetName, version: VersionName, part: PartName, number: RowNumber, request: Request) -> Response:
     """One row, whole."""
     return answer(raw_row(*open_version(request, name, version), number, part=PARTS[part]))
 
 
 @router.get(f"{ROWS}/{{number}}/sample")
+@quickly
 def get_sample(
     name: DatasetName, version: VersionName, part: PartName, number: RowNumber, request: Request
 ) -> Response:

@@ -17,6 +17,7 @@ from factory.service.around import LINKS, frame_of
 from factory.service.names import PARTS, ROW_FIELDS, DatasetName, Offset, RowNumber, ShownPart, TextPath, VersionName
 from factory.service.pages.forms import go_to, page
 from factory.service.state import Here, open_version, service_of
+from factory.service.threads import quickly
 
 router = APIRouter(include_in_schema=False)
 VERSION = "/datasets/{name}/{version}"
@@ -37,6 +38,7 @@ def show_latest(name: DatasetName) -> Response:
 
 
 @router.get(VERSION)
+@quickly
 def show_version(name: DatasetName, version: VersionName, request: Request) -> Response:
     library, opened = open_version(request, name, version)
     shown = version_page(library, opened)
@@ -47,6 +49,7 @@ def show_version(name: DatasetName, version: VersionName, request: Request) -> R
 
 
 @router.get(ROWS)
+@quickly
 def show_rows(name: DatasetName, version: VersionName, part: ShownPart, request: Request) -> Response:
     pairs = request.query_params.multi_items()
     if "column" in request.query_params:
@@ -67,6 +70,7 @@ def show_rows(name: DatasetName, version: VersionName, part: ShownPart, request:
 
 
 @router.get(f"{ROWS}/{{number}}")
+@quickly
 def show_sample(
     name: DatasetName, version: VersionName, part: ShownPart, number: RowNumber, request: Request
 ) -> Response:
