@@ -12,18 +12,31 @@ ckpt=$FACTORY_HOME/ckpt
 evals=$FACTORY_HOME/eval
 base=trainer/tiny/base
 
-say() { printf '\n== %s ==\n' "$*"; }
+evaluating=() # PID:FILE of what runs beside the stages
+trap stop_evaluations EXIT
+# A second thread hardly helps a model of this size; the other core evaluates the stage before.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 
-run() {
+say() {
+    show_evaluations
+    printf '\n== %s ==\n' "$*"
+}
+
+show() {
     local word
     printf '$'
     for word in "$@"; do
         case $word in
+            '&') printf ' &' ;;
             *[!A-Za-z0-9_./@:=,-]*) printf " '%s'" "$word" ;;
             *) printf ' %s' "$word" ;;
         esac
     done
     printf '\n'
+}
+
+run() {
+    show "$@"
     "$@"
 }
 
@@ -32,9 +45,39 @@ prompts() { # NAME SEED SIZE, then more
         --set "reasoning_gym.size=$3" "${@:4}"
 }
 
-evaluate() { # MODEL NAME
-    run trainer eval --model "$1" --data heldout@v1 --n 8 --temperature 1 --max-tokens 160 --out "$evals/$2.json"
-    run trainer eval --model "$1" --data heldout@v1 --max-tokens 160 --out "$evals/$2-greedy.json"
+evaluate() { # MODEL NAME: beside what comes next
+    local common=(trainer eval --model "$1" --data heldout@v1 --max-tokens 160)
+    beside "$evals/$2.txt" "${common[@]}" --n 8 --temperature 1 --out "$evals/$2.json"
+    beside "$evals/$2-greedy.txt" "${common[@]}" --out "$evals/$2-greedy.json"
+}
+
+beside() { # FILE for what it says, COMMAND
+    show "${@:2}" "&"
+    (exec "${@:2}" >"$1" 2>&1) &
+    evaluating+=("$!:$1")
+}
+
+show_evaluations() { # [all]: of those that have ended, or of all when they have; one that failed ends the demo
+    local each left=()
+    for each in "${evaluating[@]}"; do
+        if [ "${1:-}" != all ] && kill -0 "${each%%:*}" 2>/dev/null; then
+            left+=("$each")
+        elif wait "${each%%:*}"; then
+            printf '\n'
+            grep -v '^answers: ' "${each#*:}"
+        else
+            cat "${each#*:}"
+            exit 1
+        fi
+    done
+    evaluating=("${left[@]}")
+}
+
+stop_evaluations() { # a shell keeps Ctrl-C from what runs in its background
+    local each
+    for each in "${evaluating[@]}"; do
+        kill "${each%%:*}" 2>/dev/null || true
+    done
 }
 
 ladder() { # SEED: SFT, DPO, RLVR
@@ -127,6 +170,7 @@ main() {
             controls "$seed"
         fi
     done
+    show_evaluations all
     report
 }
 
