@@ -117,11 +117,15 @@ class RolloutsTable(Table):
 
 
 class SignalTable(Table):
-    """Which prompts are drawn. Bounds are on pass rates that the data states, `retire_above` on what the run sees."""
+    """Which prompts are drawn. Bounds are on pass rates that the data states, `retire_above` on what the run sees.
+
+    `curriculum` begins with the first and goes on with the second.
+    """
 
     min_pass_rate: float | None = Field(default=None, ge=0, le=1)  # of the data: lower ones are left out
     max_pass_rate: float | None = Field(default=None, ge=0, le=1)  # higher ones are left out
     retire_above: float | None = Field(default=None, ge=0, le=1)  # a group that did better is the prompt's last
+    curriculum: bool = False  # a prompt is drawn as often as its group is likely to have a gradient
 
 
 class WatchTable(Table):

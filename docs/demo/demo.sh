@@ -106,13 +106,17 @@ ladder() { # SEED: SFT, DPO, RLVR
 }
 
 controls() { # SEED
-    say "seed $1, controls: a reward at random; no pass-rate filter; SFT for the same compute"
+    say "seed $1, controls: a reward at random; no pass-rate filter, for as many steps and for as many answers; SFT for the same compute"
     run trainer rlvr --recipe "$recipes/rlvr.toml" --data "rates-$1@v1" --model "$ckpt/dpo-$1" --out "$ckpt/random-$1" \
         --set "seed=$1" --reward random
     evaluate "$ckpt/random-$1" "random-$1"
     run trainer rlvr --recipe "$recipes/rlvr.toml" --data rl-prompts@v1 --model "$ckpt/dpo-$1" --out "$ckpt/unfiltered-$1" \
         --set "seed=$1"
     evaluate "$ckpt/unfiltered-$1" "unfiltered-$1"
+    run trainer rlvr --recipe "$recipes/rlvr.toml" --data rl-prompts@v1 --model "$ckpt/dpo-$1" \
+        --out "$ckpt/unfiltered-short-$1" --set "seed=$1" \
+        --set max_steps=75 # for about as many answers as the filter and 100 filtered steps take
+    evaluate "$ckpt/unfiltered-short-$1" "unfiltered-short-$1"
     run trainer sft --recipe "$recipes/sft.toml" --data traces@v1 --model "$base" --out "$ckpt/sft-long-$1" --set "seed=$1" \
         --set epochs=60 # about as many tokens as SFT, DPO and RLVR learn from and sample together
     evaluate "$ckpt/sft-long-$1" "sft-long-$1"
@@ -132,7 +136,7 @@ report() {
         trained+=("$(each_seed "$stage" "$ckpt" "")")
     done
     if [ "${CONTROLS:-}" = yes ]; then
-        for control in random unfiltered sft-long; do
+        for control in random unfiltered unfiltered-short sft-long; do
             controls+=(--control "$(each_seed "$control" "$evals" .json)")
             greedy+=("$(each_seed "$control" "$evals" -greedy.json)")
             trained+=("$(each_seed "$control" "$ckpt" "")")

@@ -14,7 +14,7 @@ import numpy as np
 
 from judges.agreement.bootstrap import Resampling, Units, figure, ratio
 from judges.estimates import pass_at_k
-from trainer.evaluate.grading import has_two_forms
+from judges.flex import has_two_forms
 from trainer.evaluate.intervals import Floats, mean_interval, share_interval
 
 Range = tuple[float, float] | None  # 95%; null where these answers do not tell

@@ -1,23 +1,12 @@
-"""Each answer by its prompt's verifier, in two forms: strict, as a reward is given, and flex, as one evaluates.
-
-Flex takes an answer that is right in whatever form it stands, and so is right at least as often:
-
-    math                      any candidate answer of the text will do (`judges.math_answers`)
-    gsm8k                     the number that the text states, or any candidate answer as `math` reads them
-    ifeval, ifbench, if_train IFEval's loose check: without its first or last line, or without asterisks
-
-Every other verifier has one form, which is both.
-"""
+"""Each answer by its prompt's verifier, strict and flex (`judges.flex`)."""
 
 from __future__ import annotations
-
-from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from factory.sampling.types import Answer
-from judges.base import THINK_OPEN, Verdict, Verifier, graded_text, verdict
-from judges.math_answers.verifier import Math
+from judges.base import THINK_OPEN, Verifier, graded_text, verdict
+from judges.flex import flex, has_two_forms
 from schemas.records import Message, Prompt
 
 
@@ -47,35 +36,7 @@ async def grade(prompt: Prompt, verifier: Verifier, answer: Answer, thoughts_ope
     text = graded_text(verifier, turn)
     found = await verdict(verifier, prompt, text)
     strict = None if found.score is None else found.verdict == "correct"
-    form = _FLEX.get(verifier.name)
-    flex = strict if form is None else await form(prompt, text, found)
-    return Grade(strict, flex, found.verdict, found.reason)
-
-
-def has_two_forms(verifier: str) -> bool:
-    return verifier in _FLEX
-
-
-async def _any_candidate(prompt: Prompt, text: str, found: Verdict) -> bool | None:
-    flex: bool | None = (found.metadata or {})["flex"]
-    return flex
-
-
-async def _any_number(prompt: Prompt, text: str, found: Verdict) -> bool | None:
-    if found.verdict == "correct":
-        return True
-    return await _any_candidate(prompt, text, await verdict(Math(), prompt, text))
-
-
-async def _loose(prompt: Prompt, text: str, found: Verdict) -> bool | None:
-    followed: bool = (found.metadata or {})["loose"]["all"]
-    return followed
-
-
-_FLEX: dict[str, Callable[[Prompt, str, Verdict], Awaitable[bool | None]]] = {
-    "gsm8k": _any_number,
-    "if_train": _loose,
-    "ifbench": _loose,
-    "ifeval": _loose,
-    "math": _any_candidate,
-}
+    lenient = strict
+    if has_two_forms(verifier.name):
+        lenient = await flex(verifier.name, prompt, text, strict, found.metadata or {})
+    return Grade(strict, lenient, found.verdict, found.reason)

@@ -42,6 +42,8 @@ PANELS = (
     Panel(title="Reward of rollouts", names=("reward",), unit="reward"),
     Panel(title="Reward by judge", pattern=r"reward/(?!std$|penalty_).+", unit="score"),
     Panel(title="Correct answers", pattern=r"correct/.+", unit="share"),
+    Panel(title="Correct in any form", pattern=r"flex/.+", unit="share"),
+    Panel(title="Lost by form alone", pattern=r"gap/.+", unit="share"),
     Panel(title="Taken by penalties", pattern=r"reward/penalty_.+", unit="reward"),
     Panel(title="Spread of rewards", names=("reward/std",), unit="standard deviation"),
     Panel(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import comb
+from operator import mul
 
 import msgspec
 
 from judges.rewards import ROW_VERIFIER
+from trainer.rlvr import curriculum
 from trainer.rlvr.tasks import Task
 from trainer.rlvr_recipe import RewardTable, RlvrRecipe
 
@@ -34,7 +36,10 @@ def draws_of(tasks: Sequence[Task], recipe: RlvrRecipe) -> Draws:
     if graded < n:
         why = f"the data state {graded} answers" if graded else "the data state no pass rate"
         return Draws(fewest=fewest, unknown=f"{why} for some prompt, and a group has {n}")
-    share = sum(gradient_chance(task.n_correct, task.n_graded, n) for task in tasks) / len(tasks)
+    often = [curriculum.draw_chance(task.n_correct, task.n_graded, n) for task in tasks]
+    weights = often if recipe.signal.curriculum else [1.0] * len(tasks)
+    chances = [gradient_chance(task.n_correct, task.n_graded, n) for task in tasks]
+    share = sum(map(mul, weights, chances)) / sum(weights)
     if not share:
         return Draws(fewest=fewest, gradient_share=0.0, unknown="by the pass rates of the data no group has a gradient")
     return Draws(fewest=fewest, likely=round(fewest / share), gradient_share=share)
@@ -43,6 +48,7 @@ def draws_of(tasks: Sequence[Task], recipe: RlvrRecipe) -> Draws:
 def gradient_chance(correct: int, graded: int, n: int) -> float:
     """The chance that `n` answers are neither all correct nor all wrong, without bias from `graded` >= n others.
 
+    Without bias over many prompts; of one prompt the curriculum is never so sure.
     The share of all choices of n among the graded that have both (as pass@k of Chen et al. 2021 is reckoned).
     """
     return 1 - (comb(correct, n) + comb(graded - correct, n)) / comb(graded, n)

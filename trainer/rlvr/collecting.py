@@ -20,7 +20,7 @@ import msgspec
 from judges.base import JudgeError
 from judges.error_budget import ErrorBudget, TooManyErrorsError
 from trainer.errors import TrainError
-from trainer.rlvr.drawing import Draw, Drawing
+from trainer.rlvr.drawing import Draw, Drawing, Rule
 from trainer.rlvr.ledger import Entry, Ledger
 from trainer.rlvr.rollouts import Group
 from trainer.rlvr.spending import Spent, total_spent
@@ -54,12 +54,14 @@ class State(msgspec.Struct, kw_only=True):
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """The groups to learn from, and the others that were drawn for it, each with why it was left out; in order.
 
-    `left_out`: the others, counted by reason. `spent`: by LLM judge, on all of them.
+    `left_out`: the others, counted by reason. `passed_over`: prompts that were not drawn since the last batch, retired
+    or by the curriculum. `spent`: by LLM judge, on all groups.
     """
 
     groups: list[Group]
     left_out: Mapping[str, int]
     drawn: int
+    passed_over: int = 0
     others: list[tuple[str, Group]] = []
     spent: Mapping[str, Spent] = {}
 
@@ -70,6 +72,12 @@ class Collector:
     def __init__(self, recipe: RlvrRecipe, tasks: Tasks, ask: Ask, state: State) -> None:
         self._recipe, self._tasks, self._ask = recipe, tasks, ask
         self._drawing, self.ledger = state.drawing, Ledger(state.entries)
+        self._rule = Rule(
+            retire_above=recipe.signal.retire_above,
+            curriculum=recipe.signal.curriculum,
+            n=recipe.rollouts.per_prompt,
+            seed=recipe.seed,
+        )
         self._window: list[tuple[Draw, asyncio.Future[Group]]] = []
         self._since_kept = 0
         self._lacking = 0  # groups that a batch is waiting for
@@ -85,6 +93,7 @@ class Collector:
             SamplingError: the sampler cannot go on.
         """
         wanted = self._recipe.rollouts.prompts
+        passed_over = self._drawing.passed_over
         kept: list[Group] = []
         others: list[tuple[str, Group]] = []
         while len(kept) < wanted and not self._is_hopeless():
@@ -113,6 +122,7 @@ class Collector:
             groups=kept,
             left_out=dict(Counter(why for why, _ in others)),
             drawn=len(kept) + len(others),
+            passed_over=self._drawing.passed_over - passed_over,
             others=others,
             spent=total_spent([*(group.spent for group in kept), *(group.spent for _, group in others)]),
         )
@@ -162,7 +172,7 @@ class Collector:
         wanted = self._lacking + ahead - useful if ahead else math.ceil(self._lacking / self._useful_share)
         draws = []
         for _ in range(wanted):
-            draw = self._drawing.next(self._tasks, self.ledger, self._recipe.signal.retire_above)
+            draw = self._drawing.next(self._tasks, self.ledger, self._rule)
             if draw is None:
                 break
             draws.append(draw)

@@ -25,6 +25,7 @@ def batch_figures(batch: Batch, version: int) -> dict[str, float]:
         **rollout_figures(batch.groups),
         "groups/drawn": float(batch.drawn),
         "groups/learnt": float(len(batch.groups)),
+        "groups/passed_over": float(batch.passed_over),
         "groups/no_gradient": no_gradient / max(1, batch.drawn),
         "rollouts/age": float(np.mean(ages)) if ages else 0.0,
         **left_out,
@@ -54,12 +55,18 @@ def rollout_figures(groups: Sequence[Group]) -> dict[str, float]:
 
 
 def _by_verifier(groups: Sequence[Group]) -> dict[str, list[float]]:
-    """Whether each answer with a verdict is correct, for each verifier that prompts name."""
-    correct: dict[str, list[float]] = {}
+    """For each verifier that prompts name, its verdicts: if correct, in any form, and the latter less the former."""
+    found: dict[str, list[float]] = {}
     for group in groups:
-        verdicts = [float(one.correct) for one in group.rollouts if one.correct is not None]
-        correct.setdefault(group.prompt.verifier or "none", []).extend(verdicts)
-    return {f"correct/{name}": values for name, values in correct.items()}
+        name = group.prompt.verifier or "none"
+        for one in group.rollouts:
+            if one.correct is not None:
+                found.setdefault(f"correct/{name}", []).append(one.correct)
+            if one.flex is not None:
+                found.setdefault(f"flex/{name}", []).append(one.flex)
+            if one.correct is not None and one.flex is not None:
+                found.setdefault(f"gap/{name}", []).append(one.flex - one.correct)
+    return found
 
 
 def _parts(rollouts: Sequence[Rollout]) -> dict[str, list[float]]:

@@ -14,7 +14,7 @@ from factory.sampling.reasoning import split_reasoning
 from factory.sampling.request import derive_seed
 from factory.sampling.types import Answer
 from judges.base import Group as JudgedGroup
-from judges.base import JudgeError, Outcome, Verifier, VerifierJudge, abstain, to_judgement
+from judges.base import Outcome, Verifier, VerifierJudge, abstain, to_judgement
 from judges.llm.asking import gathered
 from judges.penalties import output_of
 from judges.registry import make_verifier
@@ -24,6 +24,7 @@ from schemas.manifest import ModelRef
 from schemas.records import Completion, Judgement, Message, Prompt
 from trainer.errors import TrainError
 from trainer.reward_recipe import JudgeRunTable, RewardTable
+from trainer.rlvr.forms import is_correct, lenient
 from trainer.rlvr.judging import Judged, RewardJudges
 from trainer.rlvr.rollouts import CUT, Rollout
 from trainer.rlvr.spending import Spent
@@ -84,7 +85,9 @@ class Grader:
         first, later = self._in_turn(prompt)
         await self._judge(first, group, found, spent)
         await self._judge(later, group, found, spent)
-        rollouts = [self._rollout(*each) for each in zip(rows, answers, found, strict=True)]
+        own = [known.get(ROW_VERIFIER) for known in found]
+        flex = await lenient(prompt, self._rows.get(prompt.verifier or ""), rows, own)
+        rollouts = [self._rollout(*each) for each in zip(rows, answers, found, flex, strict=True)]
         return Graded(rollouts, spent)
 
     def _in_turn(self, prompt: Prompt) -> tuple[list[str], list[str]]:
@@ -136,7 +139,7 @@ class Grader:
         verifier = self._rows[own or ""] if name == ROW_VERIFIER else self._named[name]
         return Judged(await VerifierJudge(verifier).judge(group))
 
-    def _rollout(self, row: Completion, answer: Answer, found: Found) -> Rollout:
+    def _rollout(self, row: Completion, answer: Answer, found: Found, flex: bool | None) -> Rollout:
         judged = reward(self._recipe, found, output_of(row))
         value, reason = self._value(judged, row)
         asked = [name for name in found if self._asked(name, row.verifier)]
@@ -145,7 +148,8 @@ class Grader:
             seed=row.seed or 0,
             reward=value,
             parts=judged.parts,
-            correct=_is_correct(found.get(ROW_VERIFIER)),
+            correct=is_correct(found.get(ROW_VERIFIER)),
+            flex=flex,
             reason=reason,
             said={name: one.raw or one.reason for name in asked if isinstance(one := found[name], Judgement)},
         )
@@ -199,9 +203,3 @@ def _named_verifier(name: str, options: Mapping[str, object]) -> Verifier:
 def _plain(table: RewardTable) -> dict[str, object]:
     found: dict[str, object] = {"parts": list(table.parts), "penalties": table.penalties}
     return found if table.gate is None else {**found, "gate": table.gate}
-
-
-def _is_correct(own: Outcome | None) -> bool | None:
-    if own is None or isinstance(own, JudgeError) or own.score is None:
-        return None
-    return own.verdict == "correct"

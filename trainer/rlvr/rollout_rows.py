@@ -77,12 +77,14 @@ def _facts(rollout: Rollout, left_out: str | None) -> dict[str, Any]:
     """`versions`: of the policy, each with the first token drawn from it. `said`: where LLM judges were asked."""
     why = NO_REWARD if left_out is None and rollout.reward is None else left_out
     said = {"said": rollout.said} if rollout.said else {}
+    flex = {} if rollout.flex is None else {"flex": rollout.flex}
     return {
         "learnt": why is None,
         "left_out": why,
         "reward": rollout.reward,
         "parts": rollout.parts,
         "correct": rollout.correct,
+        **flex,
         "reason": rollout.reason,
         "versions": rollout.answer.version_starts,
         **said,

@@ -14,8 +14,9 @@ CUT = "length"  # the finish reason of an answer that did not come to its end
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     """`reward` is null where the judges abstained or failed: such a rollout is not learnt from.
 
-    `parts` are the judges' own scores and what penalties took. `correct`: the prompt's own verifier, for pass rates.
-    `said`: the reasons that LLM judges gave, by judge.
+    `parts` are the judges' own scores and what penalties took. `correct`: the prompt's own verifier, for pass rates;
+    `flex`: the same in its lenient form, null where it has one form or cannot tell. `said`: the reasons that LLM judges
+    gave, by judge.
     """
 
     answer: Answer
@@ -23,6 +24,7 @@ class Rollout(msgspec.Struct, frozen=True, kw_only=True):
     reward: float | None
     parts: dict[str, float | None]
     correct: bool | None
+    flex: bool | None = None
     reason: str
     said: dict[str, str] = {}
 

@@ -6,10 +6,11 @@ import pytest
 
 from factory.sampling.types import Answer
 from judges.base import JudgeError, abstain
+from judges.flex import has_two_forms
 from judges.registry import make_verifier
 from tests.judges.prompts import SHARED, needs_shared_data
 from tests.trainer.evaluate.space import a_prompt
-from trainer.evaluate.grading import grade, has_two_forms
+from trainer.evaluate.grading import grade
 
 
 def answer(text, reasoning=None):

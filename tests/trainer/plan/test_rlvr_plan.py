@@ -56,6 +56,14 @@ def test_draws_by_the_pass_rates_of_the_data():
     assert (every.fewest, every.likely) == (40, 40)
 
 
+def test_with_a_curriculum_more_of_the_draws_have_a_gradient():
+    """By hand, for two of 8 answers: the prompt at 4 of 8 is drawn w of the time, those at 0 and 8 v of it."""
+    made = recipe(rollouts={"per_prompt": 2}, signal={"curriculum": True})
+    halves, ends = 2 * 4.5 * 4.5 / (9 * 10), 2 * 0.5 * 8.5 / (9 * 10)  # 2 E[p(1-p)] of Beta(4.5, 4.5), Beta(0.5, 8.5)
+    found = draws_of(tasks(3, [0, 4, 8]), made)
+    assert found.gradient_share == pytest.approx(halves * (16 / 28) / (halves + 2 * ends))
+
+
 @pytest.mark.parametrize(
     "reward",
     [

@@ -163,9 +163,11 @@ def test_pending_rollouts_are_kept_and_the_rest_asked_again():
     async def interrupted():
         collector = Collector(made, order, first, State())
         waiting = asyncio.ensure_future(collector.batch(0))
-        await asyncio.sleep(0.05)
-        waiting.cancel()
         state = collector.state()
+        while not (state.taken and any(found for _, found in state.window)):  # one is taken, and others have ended
+            await asyncio.sleep(0)
+            state = collector.state()
+        waiting.cancel()
         await collector.close()
         return state
 

@@ -36,6 +36,32 @@ def test_right_and_wrong():
     assert [one.correct for one in found] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("verifier", "text", "strict", "flex"),
+    [
+        ("math", "So the answer is 7.", True, True),
+        ("math", "We get $x = 7$ at last.", False, True),  # nothing states an answer
+        ("math", "So the answer is 8.", False, False),
+        ("gsm8k", "She makes $7$ in the end, after 4 days.", False, True),
+        ("string_matcher", SAID["wrong"], False, None),  # one form
+    ],
+)
+def test_an_answer_that_is_right_but_for_its_form_is_watched_and_not_paid(verifier, text, strict, flex):
+    [found] = graded([text], verifier=verifier)
+    assert (found.reward, found.correct, found.flex) == (float(strict), strict, flex)
+
+
+def test_thoughts_are_no_answer_in_any_form():
+    [found] = graded(["We get $x = 7$ at last."], verifier="math", opens_thoughts=True)
+    assert (found.correct, found.flex) == (False, False)
+
+
+def test_where_the_lenient_check_breaks_the_strict_verdict_stands():
+    many = "1" * 3000  # `gsm8k` reads it; what `math` reads has at most 2,000 characters
+    [found] = graded(["#### 7"], verifier="gsm8k", ground_truth=f"#### {many}")
+    assert (found.reward, found.correct, found.flex) == (0.0, False, None)
+
+
 def test_an_abstention_is_no_reward_and_no_verdict():
     schema = json.dumps({"anyOf": [{"type": "string"}] * 1500})  # each error quotes the whole answer: it takes too long
     [found] = graded([json.dumps(list(range(9_000)))], verifier="json_schema", ground_truth=schema)

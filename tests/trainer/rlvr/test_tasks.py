@@ -9,7 +9,7 @@ from tests.trainer.small import version
 from trainer.data.sources import open_source
 from trainer.errors import TrainError
 from trainer.options import RECORDS
-from trainer.rlvr.drawing import Drawing
+from trainer.rlvr.drawing import Drawing, Rule
 from trainer.rlvr.ledger import Ledger
 from trainer.rlvr.tasks import Tasks, read_tasks
 from trainer.rlvr_recipe import SignalTable
@@ -57,7 +57,7 @@ def test_an_epoch_draws_each_task_once_and_the_next_in_another_order():
     order, ledger, drawing = Tasks([tasks(50)], [1.0], 3), Ledger(), Drawing()
     epochs = []
     for _ in range(2):
-        draws = [drawing.next(order, ledger, None) for _ in range(50)]
+        draws = [drawing.next(order, ledger, Rule()) for _ in range(50)]
         epochs.append([order.at(draw.position).prompt.source_id for draw in draws])
     assert sorted(epochs[0]) == sorted(epochs[1]) == sorted(str(number) for number in range(50))
     assert epochs[0] != epochs[1]
