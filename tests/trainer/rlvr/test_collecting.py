@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+import msgspec
 import pytest
 
 from tests.trainer.rlvr.made import group, rollout, tasks
@@ -223,6 +224,36 @@ def test_a_rollout_without_a_reward_leaves_its_group_and_is_no_zero():
 
 def test_one_reward_left_is_no_group():
     assert not group(0, (None, 1.0)).has_gradient
+
+
+def test_a_curriculum_draws_less_often_what_is_solved():
+    order = Tasks([tasks(60)], [1.0], 0)
+
+    def without_gradient(**signal):
+        policy = Policy(order, lambda number: (1.0, 1.0) if number % 3 else (0.0, 1.0))
+        found, _ = batches(recipe(signal=signal), order, policy, 40)
+        return [sum(batch.left_out.values()) for batch in found], [batch.passed_over for batch in found]
+
+    evenly, none = without_gradient()
+    seldom, some = without_gradient(curriculum=True)
+    assert sum(none) == 0 < sum(some)
+    assert seldom[:3] == evenly[:3]  # in the first epoch nothing is known yet
+    assert sum(seldom[20:]) < 0.75 * sum(evenly[20:])
+
+
+def test_what_the_curriculum_knows_is_kept_with_a_checkpoint():
+    order, made = Tasks([tasks(12)], [1.0], 0), recipe(signal={"curriculum": True})
+
+    def answers():
+        return Policy(order, lambda number: (1.0, 1.0) if number % 3 else (0.0, 1.0))
+
+    whole, _ = batches(made, order, answers(), 8)
+    _, state = batches(made, order, answers(), 5)
+    state = msgspec.json.decode(msgspec.json.encode(state), type=State)
+    rest, _ = batches(made, order, answers(), 3, state)
+    asked = [[group.prompt.prompt_id for group in batch.groups] for batch in whole[5:]]
+    assert [[group.prompt.prompt_id for group in batch.groups] for batch in rest] == asked
+    assert [batch.passed_over for batch in rest] == [batch.passed_over for batch in whole[5:]]
 
 
 def test_too_many_rollouts_without_a_reward_end_the_run():

@@ -144,8 +144,9 @@ PPO = {
         {"lora__rank": 4},
         {"rollouts__max_age": 2},
         {"engine__zero": 3},
+        {"signal__curriculum": True},
     ],
-    ids=["ppo", "gspo", "rloo", "lora", "asynchronous", "zero3"],
+    ids=["ppo", "gspo", "rloo", "lora", "asynchronous", "zero3", "curriculum"],
 )
 def test_other_ways_of_learning_go_on_too(space, prompts, settings, request):
     """Asynchronous ones are not the same twice; what they have learnt is kept all the same."""
