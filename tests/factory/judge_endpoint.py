@@ -12,6 +12,7 @@ from aiohttp import web
 
 from judges.llm.base import Ask, Reply, Token
 from schemas.records import Message
+from tests.factory.closing import close_runner
 from tests.judges.llm.models import answers, by_content, code_of, verdict_on
 
 Speak = Callable[[Ask], str | Reply]
@@ -107,21 +108,10 @@ def in_thread(endpoint: Served) -> Iterator[Served]:
     try:
         yield endpoint
     finally:
-        asyncio.run_coroutine_threadsafe(_end(runner), loop).result(timeout=30)
+        asyncio.run_coroutine_threadsafe(close_runner(runner), loop).result(timeout=30)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-
-
-async def _end(runner: web.AppRunner) -> None:
-    """What was accepted a moment ago has no connection yet, and what is closed lets go of its socket one turn later."""
-    await runner.cleanup()
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
-    for _ in range(3):
-        await asyncio.sleep(0)
 
 
 class Refusal(Exception):

@@ -19,6 +19,7 @@ import msgspec
 import uvloop
 from aiohttp import web
 
+from tests.factory.closing import close_runner
 from tests.factory.sampling.http.hostile_answers import ChatIn, body_of, error_body
 from tests.factory.sampling.http.hostile_books import Books, Visit
 from tests.factory.sampling.http.hostile_faults import FAULT_HANDLERS, Faulty, refuse
@@ -54,7 +55,7 @@ class HostileServer:
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        await self._runner.cleanup()
+        await close_runner(self._runner)
 
     async def __aenter__(self) -> HostileServer:
         await self.start()
