@@ -26,7 +26,7 @@ from factory.service.api.people import Labelled
 from factory.service.events import Event, JobEvent
 from factory.service.status import Status
 
-SHAPES: dict[str, Any] = {  # by the name of the function that answers
+SHAPES: dict[str, Any] = {  # by the name of the function that answers; a tuple: one of these
     "list_jobs": list[Job],
     "submit_job": Job,
     "get_job": Job,
@@ -37,7 +37,7 @@ SHAPES: dict[str, Any] = {  # by the name of the function that answers
     "add_schedule": Schedule,
     "get_schedule": Schedule,
     "get_history": list[Firing],
-    "change_schedule": dict[str, Any],
+    "change_schedule": (Schedule, Firing),
     "get_datasets": list[DatasetLine],
     "get_versions": list[VersionLine],
     "get_version": VersionPage,
@@ -45,7 +45,7 @@ SHAPES: dict[str, Any] = {  # by the name of the function that answers
     "get_contamination": Hits,
     "get_filters": Allowed,
     "get_rows": RowPage,
-    "get_row": dict[str, Any],
+    "get_row": dict[str, Any],  # a record of the version's kind, with the columns of its schema's version
     "get_sample": Sample,
     "get_text": FullText,
     "get_lineage": Graph,
@@ -92,14 +92,21 @@ def describe(app: FastAPI) -> None:
 
 
 def _with_shapes(found: dict[str, Any]) -> dict[str, Any]:
-    shapes, components = msgspec.json.schema_components(SHAPES.values(), ref_template="#/components/schemas/{name}")
-    by_name = dict(zip(SHAPES, shapes, strict=True))
+    kinds = {name: shape if isinstance(shape, tuple) else (shape,) for name, shape in SHAPES.items()}
+    flat = [kind for several in kinds.values() for kind in several]
+    shapes, components = msgspec.json.schema_components(flat, ref_template="#/components/schemas/{name}")
+    left = iter(shapes)
+    by_name = {name: _one_of([next(left) for _ in several]) for name, several in kinds.items()}
     error = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
     found.setdefault("components", {}).setdefault("schemas", {}).update({**components, "Error": error})
     for calls in found["paths"].values():
         for call in calls.values():
             _put_shapes(call, by_name)
     return found
+
+
+def _one_of(shapes: list[dict[str, Any]]) -> dict[str, Any]:
+    return shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
 
 
 def _put_shapes(call: dict[str, Any], by_name: dict[str, Any]) -> None:
