@@ -81,7 +81,7 @@ stop_evaluations() { # a shell keeps Ctrl-C from what runs in its background
 }
 
 ladder() { # SEED: SFT, DPO, RLVR
-    local sft=$ckpt/sft-$1 dpo=$ckpt/dpo-$1 rlvr=$ckpt/rlvr-$1
+    local sft=$ckpt/sft-$1 dpo=$ckpt/dpo-$1
 
     say "seed $1: SFT on the traces"
     run trainer sft --recipe "$recipes/sft.toml" --data traces@v1 --model "$base" --out "$sft" --set "seed=$1"
@@ -99,26 +99,35 @@ ladder() { # SEED: SFT, DPO, RLVR
     evaluate "$dpo" "dpo-$1"
 
     say "seed $1: the prompts that it sometimes solves, and RLVR on them"
-    run factory build pass-rate --recipe "$recipes/pass-rate.toml" --data rl-prompts@v1 --policy "$dpo" \
-        --set "seed=$1" --out "rates-$1"
-    run trainer rlvr --recipe "$recipes/rlvr.toml" --data "rates-$1@v1" --model "$dpo" --out "$rlvr" --set "seed=$1"
-    evaluate "$rlvr" "rlvr-$1"
+    rates "rates-$1" "$1"
+    rlvr rlvr "$1" "rates-$1@v1"
+}
+
+rates() { # NAME SEED, then more
+    run factory build pass-rate --recipe "$recipes/pass-rate.toml" --data rl-prompts@v1 --policy "$ckpt/dpo-$2" \
+        --set "seed=$2" --out "$1" "${@:3}"
+}
+
+rlvr() { # NAME SEED DATA, then more
+    run trainer rlvr --recipe "$recipes/rlvr.toml" --data "$3" --model "$ckpt/dpo-$2" --out "$ckpt/$1-$2" \
+        --set "seed=$2" "${@:4}"
+    evaluate "$ckpt/$1-$2" "$1-$2"
 }
 
 controls() { # SEED
-    say "seed $1, controls: a reward at random; no pass-rate filter, for as many steps and for as many answers; SFT for the same compute"
-    run trainer rlvr --recipe "$recipes/rlvr.toml" --data "rates-$1@v1" --model "$ckpt/dpo-$1" --out "$ckpt/random-$1" \
-        --set "seed=$1" --reward random
-    evaluate "$ckpt/random-$1" "random-$1"
-    run trainer rlvr --recipe "$recipes/rlvr.toml" --data rl-prompts@v1 --model "$ckpt/dpo-$1" --out "$ckpt/unfiltered-$1" \
-        --set "seed=$1"
-    evaluate "$ckpt/unfiltered-$1" "unfiltered-$1"
-    run trainer rlvr --recipe "$recipes/rlvr.toml" --data rl-prompts@v1 --model "$ckpt/dpo-$1" \
-        --out "$ckpt/unfiltered-short-$1" --set "seed=$1" \
-        --set max_steps=75 # for about as many answers as the filter and 100 filtered steps take
-    evaluate "$ckpt/unfiltered-short-$1" "unfiltered-short-$1"
+    say "seed $1, control: a reward at random"
+    rlvr random "$1" "rates-$1@v1" --reward random
+    say "seed $1, control: Olmo 3's pass-rate filter, which leaves out what is mostly solved, too"
+    rates "hard-rates-$1" "$1" --set 'keep=0.0<p<=0.625'
+    rlvr hard "$1" "hard-rates-$1@v1"
+    say "seed $1, controls: no pass-rate filter, for as many steps, and for as many answers as filter and RLVR take together"
+    rlvr unfiltered "$1" rl-prompts@v1
+    rlvr unfiltered-short "$1" rl-prompts@v1 --set max_steps=80
+    say "seed $1, control: a curriculum instead of the filter"
+    rlvr curriculum "$1" rl-prompts@v1 --set signal.curriculum=true
+    say "seed $1, control: SFT for as many tokens as SFT, DPO and RLVR learn from and sample together"
     run trainer sft --recipe "$recipes/sft.toml" --data traces@v1 --model "$base" --out "$ckpt/sft-long-$1" --set "seed=$1" \
-        --set epochs=60 # about as many tokens as SFT, DPO and RLVR learn from and sample together
+        --set epochs=60
     evaluate "$ckpt/sft-long-$1" "sft-long-$1"
 }
 
@@ -136,7 +145,7 @@ report() {
         trained+=("$(each_seed "$stage" "$ckpt" "")")
     done
     if [ "${CONTROLS:-}" = yes ]; then
-        for control in random unfiltered unfiltered-short sft-long; do
+        for control in random hard unfiltered unfiltered-short curriculum sft-long; do
             controls+=(--control "$(each_seed "$control" "$evals" .json)")
             greedy+=("$(each_seed "$control" "$evals" -greedy.json)")
             trained+=("$(each_seed "$control" "$ckpt" "")")
