@@ -122,7 +122,7 @@ controls() { # SEED
     rlvr hard "$1" "hard-rates-$1@v1"
     say "seed $1, controls: no pass-rate filter, for as many steps, and for as many answers as filter and RLVR take together"
     rlvr unfiltered "$1" rl-prompts@v1
-    rlvr unfiltered-short "$1" rl-prompts@v1 --set max_steps=80
+    rlvr unfiltered-short "$1" rl-prompts@v1 --set max_steps=84
     say "seed $1, control: a curriculum instead of the filter"
     rlvr curriculum "$1" rl-prompts@v1 --set signal.curriculum=true
     say "seed $1, control: SFT for as many tokens as SFT, DPO and RLVR learn from and sample together"

@@ -101,8 +101,11 @@ def _hidden(model: PackedModel, micro: MicroBatch) -> Tensor:
 
 
 def document_sums(values_S: Tensor, micro: MicroBatch) -> tuple[Tensor, Tensor]:
-    """Sum (N,) and number (N,) of the values of each document."""
-    zeros_N = torch.zeros(micro.n_documents, dtype=values_S.dtype, device=values_S.device)
-    sums_N = zeros_N.index_add(0, micro.document_S, values_S)
-    counts_N = zeros_N.index_add(0, micro.document_S, torch.ones_like(values_S))
-    return sums_N, counts_N
+    """Sum (N,) and number (N,) of the values of each document.
+
+    Added up in fp64: one after the other in fp32, the log-probs of a long answer lose more than a margin may be worth.
+    """
+    zeros_N = torch.zeros(micro.n_documents, dtype=torch.float64, device=values_S.device)
+    sums_N = zeros_N.index_add(0, micro.document_S, values_S.double())
+    counts_N = zeros_N.index_add(0, micro.document_S, torch.ones_like(values_S, dtype=torch.float64))
+    return sums_N.to(values_S.dtype), counts_N.to(values_S.dtype)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -115,6 +117,17 @@ def test_sums_and_numbers_of_each_document():
 
     assert sums_N.tolist() == [3.0, 0.0, 100.0]
     assert counts_N.tolist() == [2.0, 0.0, 4.0]
+
+
+def test_the_sum_of_a_long_answer_is_exact_to_its_last_bit():
+    some = documents((40_001,), prompt=1)
+    values_S = -3 * torch.rand(40_000, generator=torch.Generator().manual_seed(0))
+    exact = math.fsum(values_S.tolist())
+    sums_N, counts_N = document_sums(values_S, micro_of(some))
+    assert sums_N.tolist() == [float(np.float32(exact))]
+    assert counts_N.tolist() == [40_000.0]
+    in_fp32 = torch.zeros(1).index_add(0, torch.zeros(40_000, dtype=torch.int64), values_S)
+    assert abs(float(in_fp32) - exact) > 0.05  # what one after the other would lose
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen3", "mistral", "gpt2"])
