@@ -125,7 +125,7 @@ controls() { # SEED
     rlvr unfiltered-short "$1" rl-prompts@v1 --set max_steps=84
     say "seed $1, control: a curriculum instead of the filter"
     rlvr curriculum "$1" rl-prompts@v1 --set signal.curriculum=true
-    say "seed $1, control: SFT for as many tokens as SFT, DPO and RLVR learn from and sample together"
+    say "seed $1, control: SFT for the compute that SFT, DPO and RLVR take together, sampling included"
     run trainer sft --recipe "$recipes/sft.toml" --data traces@v1 --model "$base" --out "$ckpt/sft-long-$1" --set "seed=$1" \
         --set epochs=60
     evaluate "$ckpt/sft-long-$1" "sft-long-$1"

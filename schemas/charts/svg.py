@@ -16,7 +16,7 @@ from schemas.visible import visible
 WIDTH, HEIGHT = 420, 236
 LEFT, RIGHT, TOP, BOTTOM = 50, 10, 10, 38
 MOST_TICKS = 6
-COLOURS = 8  # that a style has; further series begin again
+COLOURS = 12  # that a style has; further series begin again
 DASHES = 4
 NICE = (1.0, 2.0, 2.5, 5.0, 10.0)
 Attribute = str | float

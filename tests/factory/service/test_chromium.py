@@ -90,11 +90,13 @@ def test_a_filter_is_set_without_the_script(browser, plain):
 def test_what_is_unfolded_stays_so_in_the_next_sample(browser, plain):
     tab = Watched(browser, plain)
     page = tab.open("/datasets/pairs/v1/samples/3")
-    assert not page.locator("details[data-fold=reasoning] .thoughts").first.is_visible()
+    thoughts = page.locator("details[data-fold=reasoning] .thoughts").first
+    assert not thoughts.is_visible()
     page.locator("details[data-fold=reasoning] summary").first.click()
+    page.wait_for_function("sessionStorage.getItem('fold reasoning') === 'open'")  # a task of its own, after the click
     page.keyboard.press("j")
     page.wait_for_url(re.compile("samples/4"))
-    assert page.locator("details[data-fold=reasoning] .thoughts").first.is_visible()
+    thoughts.wait_for(state="visible")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
