@@ -12,12 +12,15 @@ from trainer.metrics.series import RunMetrics
 from trainer.report.runs import RunGroup
 from trainer.report.stages import Ladder, Stage
 
+DRAWN, NO_GRADIENT = "groups/drawn", "groups/no_gradient"  # docs/metrics.md
+
 
 class TrainingCost(msgspec.Struct, frozen=True, kw_only=True):
     """Means over the runs. `seconds`: by the clock, from the start of the first step to the last line.
 
-    `tokens` went through the model; null where a run did not log them. `host_gib` and `gpu_gib`: the
-    most of any run, where runs logged it.
+    `tokens` went through the model; null where a run did not log them. `groups`: those that RLVR drew, each the
+    answers to one prompt; `no_gradient`: the share of them whose rewards are all equal. `host_gib` and `gpu_gib`:
+    the most of any run, where runs logged it.
     """
 
     runs: int
@@ -25,6 +28,8 @@ class TrainingCost(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     tokens: float | None
     trained_tokens: float | None
+    groups: float | None
+    no_gradient: float | None
     host_gib: float | None
     gpu_gib: float | None
 
@@ -63,6 +68,8 @@ def _training(group: RunGroup | None) -> TrainingCost | None:
         seconds=_mean([_seconds(folder) for folder in group.folders]),
         tokens=_summed(runs, "tokens"),
         trained_tokens=_summed(runs, "trained_tokens"),
+        groups=_summed(runs, DRAWN),
+        no_gradient=_no_gradient(runs),
         host_gib=_most(runs, "host_gib"),
         gpu_gib=_most(runs, "gpu_gib"),
     )
@@ -78,6 +85,15 @@ def _seconds(folder: Path) -> float:
 def _summed(runs: Sequence[RunMetrics], metric: str) -> float | None:
     sums = [float(run.train[metric].values.sum()) for run in runs if metric in run.train]
     return _mean(sums) if len(sums) == len(runs) else None
+
+
+def _no_gradient(runs: Sequence[RunMetrics]) -> float | None:
+    """Of all groups of all runs: a batch that drew more counts more."""
+    if not all(DRAWN in run.train and NO_GRADIENT in run.train for run in runs):
+        return None
+    drawn = sum(float(run.train[DRAWN].values.sum()) for run in runs)
+    in_vain = sum(float(run.train[DRAWN].values @ run.train[NO_GRADIENT].values) for run in runs)
+    return in_vain / drawn if drawn else None
 
 
 def _most(runs: Sequence[RunMetrics], metric: str) -> float | None:

@@ -14,7 +14,12 @@ from trainer.report.figures import GroupFigures, Share, StageFigures
 from trainer.report.findings import About, Findings
 
 NONE = "-"
-MEMORY = {"host_gib": "memory, peak", "gpu_gib": "GPU memory, peak"}
+WHERE_LOGGED = {
+    "groups": "groups drawn",
+    "no_gradient": "without a gradient",
+    "host_gib": "memory, peak",
+    "gpu_gib": "GPU memory, peak",
+}
 
 
 class Table(msgspec.Struct, frozen=True):
@@ -136,8 +141,8 @@ def group_table(found: Findings) -> Table:
 
 
 def cost_table(costs: Sequence[Cost]) -> Table:
-    """Memory is a column where any run logged it."""
-    memory = {name: title for name, title in MEMORY.items() if any(_peak(cost, name) is not None for cost in costs)}
+    """Groups and memory are columns where any run logged them."""
+    logged = [name for name in WHERE_LOGGED if any(_logged(cost, name) is not None for cost in costs)]
     return Table(
         caption="What each stage took; means over its runs and its reports",
         columns=[
@@ -147,27 +152,27 @@ def cost_table(costs: Sequence[Cost]) -> Table:
             ("training", "right"),
             ("tokens", "right"),
             ("trained tokens", "right"),
-            *((title, "right") for title in memory.values()),
+            *((WHERE_LOGGED[name], "right") for name in logged),
             ("evaluation", "right"),
             ("answers", "right"),
         ],
-        rows=[_cost(cost, list(memory)) for cost in costs],
+        rows=[_cost(cost, logged) for cost in costs],
     )
 
 
-def _peak(cost: Cost, name: str) -> float | None:
-    peak: float | None = None if cost.training is None else getattr(cost.training, name)
-    return peak
+def _logged(cost: Cost, name: str) -> float | None:
+    value: float | None = None if cost.training is None else getattr(cost.training, name)
+    return value
 
 
-def _cost(cost: Cost, memory: Sequence[str]) -> list[str]:
+def _cost(cost: Cost, logged: Sequence[str]) -> list[str]:
     training, evaluation = cost.training, cost.evaluation
     cells = [NONE] * 5
     if training is not None:
         tokens = [whole(training.tokens), whole(training.trained_tokens)]
         cells = [f"{training.runs}", whole(training.steps), duration(training.seconds), *tokens]
-    peaks = [_peak(cost, name) for name in memory]
-    cells += [NONE if peak is None else f"{peak:.1f} GiB" for peak in peaks]
+    shown = {"groups": whole, "no_gradient": percent}
+    cells += [shown.get(name, gibibytes)(_logged(cost, name)) for name in logged]
     if evaluation is None:
         return [cost.name, *cells, NONE, NONE]
     return [cost.name, *cells, duration(evaluation.seconds), whole(evaluation.answers)]
@@ -221,6 +226,10 @@ def number(value: float | None) -> str:
 
 def whole(value: float | None) -> str:
     return NONE if value is None else f"{value:,.0f}"
+
+
+def gibibytes(value: float | None) -> str:
+    return NONE if value is None else f"{value:.1f} GiB"
 
 
 def _sampled(about: About) -> str:

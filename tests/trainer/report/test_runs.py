@@ -67,6 +67,23 @@ def test_a_run_belongs_to_the_stage_whose_checkpoint_it_made(space):
     assert found[2]["evaluation"] is None
 
 
+def test_what_rlvr_drew_is_counted_over_all_batches_and_runs(space):
+    def run(name, *batches):
+        values = [{"loss": 0.0, "groups/drawn": drawn, "groups/no_gradient": share} for drawn, share in batches]
+        return space.run(name, "rlvr", [(step, float(step), "train", each) for step, each in enumerate(values, 1)])
+
+    rl = ",".join(space.evaluation(f"rl{n}", first(20, of=40)) for n in (0, 1))
+    runs = f"rl={run('one', (8.0, 0.5), (2.0, 0.0))},{run('two', (10.0, 0.1))}"
+    [cost] = space.numbers(f"rl={rl}", "--runs", runs)["costs"]
+    assert cost["training"]["groups"] == 10.0  # of each run
+    assert cost["training"]["no_gradient"] == pytest.approx((4 + 0 + 1) / 20)
+    page, _ = space.report(f"rl={rl}", "--runs", runs)
+    assert "without a gradient" in page
+    assert "25.0%" in page
+    page, _ = space.report(f"rl={rl}", "--runs", f"rl={space.run('sft', 'sft', trained(1.0))}")
+    assert "without a gradient" not in page
+
+
 def test_memory_is_shown_where_it_was_logged(space):
     base = f"base={space.evaluation('base', first(20, of=40))}"
     first_line = (1, 1.0, "train", {"loss": 1.0, "gpu_gib": 3.5})
