@@ -15,6 +15,7 @@ from schemas.visible import visible
 BOX, TALL = 158.0, 46.0  # pixels of a node
 ACROSS, DOWN = 44.0, 14.0  # between nodes
 EDGE = 10.0
+ON_A_SCREEN = 12  # nodes of a column
 NAME_CHARS = 21
 SERIES = {"dataset": 1, "checkpoint": 3, "file": 0, "model": 4}
 
@@ -45,14 +46,17 @@ def graph_svg(graph: Graph, href: Callable[[Node], str | None]) -> Markup:
 
 
 def _places(graph: Graph) -> dict[str, Place]:
-    """The upper left corner of each node. In a layer a node stands about as high as what it was made from."""
+    """The upper left corner of each node. In a layer a node stands about as high as what it was made from.
+
+    A short layer is in the middle of a screen, not of one that is many screens tall: the origins are seen first.
+    """
     sources: dict[str, list[str]] = {}
     for edge in graph.edges:
         sources.setdefault(edge.to, []).append(edge.source)
     most = max((len(layer) for layer in graph.layers), default=0)
     places: dict[str, Place] = {}
     for column, layer in enumerate(graph.layers):
-        top = EDGE + (most - len(layer)) * (TALL + DOWN) / 2
+        top = EDGE + max(0, min(most, ON_A_SCREEN) - len(layer)) * (TALL + DOWN) / 2
         for row, id_ in enumerate(_by_sources(layer, sources, places)):
             places[id_] = (EDGE + column * (BOX + ACROSS), top + row * (TALL + DOWN))
     return places

@@ -38,6 +38,21 @@ def test_bars_are_as_high_as_their_rows_and_lead_to_them():
     assert 'href="/x?a=&quot;0.0&amp;"' in drawn
 
 
+def test_origins_of_a_tall_graph_stand_at_its_top():
+    many = [f"made-{n}" for n in range(100)]
+    graph = Graph(
+        nodes=[node("origin"), *map(node, many)],
+        edges=[Edge(source="origin", to=each, role="data") for each in many],
+        focus=None,
+        layers=[["origin"], many],
+        is_cut=False,
+    )
+    corners = re.findall(r"translate\(([\d.]+) ([\d.]+)\)", graph_svg(graph, lambda each: None))
+    [origin], made = ([float(y) for x, y in corners if (float(x) == 10) is first] for first in (True, False))
+    assert made == [10 + 60 * n for n in range(100)]
+    assert origin == 10 + 60 * 5.5  # in the middle of twelve, which a screen shows
+
+
 def test_a_graph_goes_from_left_to_right_and_says_what_is_missing():
     nodes = [node("p"), node("t", name='<b>"x'), node("gone", is_missing=True, kind="checkpoint")]
     edges = [Edge(source="p", to="t", role="data"), Edge(source="gone", to="t", role="policy")]
